@@ -1,0 +1,49 @@
+"""`restyle doctor`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import typer
+
+from realtime.cli.common import Debug, Json, print_json
+
+
+def doctor(json: Json = False, debug: Debug = False) -> None:
+    """Show what this machine offers, and why not more."""
+    from realtime.doctor import examine
+
+    found = examine()
+    if json:
+        print_json(found)
+        return
+    cpu = found["cpu"]
+    _section("Versions", [f"{name} {number}" for name, number in found["versions"].items()])
+    _section(
+        "Processor",
+        [f"{cpu['name']}, {cpu['cores']} cores, {cpu['threads']} threads, {cpu['capability']}, bf16: {cpu['bf16']}"],
+    )
+    _section("Devices", _lines(found["devices"]))
+    _section("ONNX Runtime providers", _lines(found["providers"]))
+    _section("Video encoders", _lines(found["encoders"]))
+    _section("Hardware decoding", _lines(found["hardware_decoders"]))
+    _section("Cameras", _lines(found["cameras"]))
+    _section("Styles", [found["styles_error"] or ", ".join(found["styles"])])
+
+
+def _lines(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines = []
+    for entry in entries:
+        extra = [str(entry["title"])] if entry.get("title") else []
+        if "memory_gib" in entry:
+            extra.append(f"{entry['memory_gib']} GiB, compute capability {entry['compute_capability']}")
+        words = ("yes", *extra) if entry["works"] else ("no", entry["reason"])
+        lines.append(f"{entry['name']}: {', '.join(words)}")
+    return lines
+
+
+def _section(title: str, lines: Sequence[str]) -> None:
+    typer.echo(title)
+    for line in lines or ("none found",):
+        typer.echo(f"  {line or 'none found'}")

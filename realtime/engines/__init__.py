@@ -1,0 +1,1 @@
+"""Engines: what runs a network on planes. One interface (`base.Engine`), planes in, planes out."""

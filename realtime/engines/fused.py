@@ -1,0 +1,104 @@
+"""TransNet on a CPU with oneDNN's fused convolutions: ReLU and the residual sum cost no pass of their own.
+
+PyTorch's eager convolution lays its weights out anew at every call and knows no fusion. The operators that its compiler
+(inductor) uses for that are there without a compiler too; this module calls them, after `fusing_works` has tried them out.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from realtime.transnet.folding import FoldedBlock, FoldedTransNet
+
+
+class FusedConv(nn.Module):
+    """A convolution padded by replication, with ReLU or a sum in the same pass. Its weights are laid out at the first call."""
+
+    def __init__(self, conv: nn.Conv2d, *, relu: bool = False) -> None:
+        super().__init__()
+        self.conv, self.post = conv, "relu" if relu else "none"
+        self.pad = conv.padding[0]
+        assert isinstance(self.pad, int)
+        self.laid_out: dict[torch.Size, Tensor] = {}
+
+    def _arguments(self, x: Tensor) -> tuple[Tensor, Any]:
+        x = F.pad(x, (self.pad,) * 4, mode="replicate")
+        c = self.conv
+        geometry: Any = ([0, 0], list(c.stride), list(c.dilation), 1)
+        if x.shape not in self.laid_out:
+            if len(self.laid_out) > 8:
+                self.laid_out.clear()  # sizes come and go (a live filter that adapts); the layout hardly differs
+            self.laid_out[x.shape] = torch.ops.mkldnn._reorder_convolution_weight(c.weight, *geometry, list(x.shape))
+        return x, geometry
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, I, H, W) channels_last -> (N, O, H', W')."""
+        x, geometry = self._arguments(x)
+        weight = self.laid_out[x.shape]
+        return torch.ops.mkldnn._convolution_pointwise(x, weight, self.conv.bias, *geometry, self.post, [], "")  # type: ignore[no-any-return]
+
+    def add_to(self, total: Tensor, x: Tensor) -> Tensor:
+        """Add the convolution of `x` to `total`, in place."""
+        x, geometry = self._arguments(x)
+        weight = self.laid_out[x.shape]
+        return torch.ops.mkldnn._convolution_pointwise_.binary(  # type: ignore[no-any-return]
+            total, x, weight, self.conv.bias, *geometry, "add", 1.0, None, [], None
+        )
+
+
+class FusedTransNet(nn.Module):
+    """A `FoldedTransNet` in bf16 channels_last, run by fused convolutions."""
+
+    def __init__(self, folded: FoldedTransNet) -> None:
+        super().__init__()
+        self.stem = _fuse(folded.stem)
+        self.down = _fuse(folded.down)
+        blocks = []
+        for block in folded.blocks:  # type: ignore[union-attr]
+            assert isinstance(block, FoldedBlock)
+            blocks.append(nn.ModuleList([_fuse(nn.Sequential(block.first, block.norm)), FusedConv(block.second)]))
+        self.blocks = nn.ModuleList(blocks)
+        self.up = _fuse(folded.up)
+        assert isinstance(folded.out, nn.Conv2d)
+        self.out = FusedConv(folded.out)
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """See `FoldedTransNet.forward`."""
+        x = self.down(self.stem(planes))
+        for block in self.blocks:
+            first, second = block  # type: ignore[misc]
+            x = second.add_to(x, first(x))
+        return self.out(F.pixel_shuffle(self.up(x), 2))  # type: ignore[no-any-return]
+
+
+def _fuse(part: nn.Module) -> nn.Module:
+    """A convolution, with the position-wise norm that may follow it, and a ReLU."""
+    if isinstance(part, nn.Sequential):
+        conv, norm = part
+        if not isinstance(norm, nn.Identity):
+            assert isinstance(conv, nn.Conv2d)
+            return nn.Sequential(FusedConv(conv), norm, nn.ReLU(inplace=True))
+        part = conv
+    assert isinstance(part, nn.Conv2d)
+    return FusedConv(part, relu=True)
+
+
+@cache
+def fusing_works() -> bool:
+    """Whether this PyTorch has the operators, and they give what plain convolutions give."""
+    try:
+        with torch.inference_mode():
+            conv = nn.Conv2d(16, 16, 3, padding=1, padding_mode="replicate").bfloat16().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            x = torch.randn(1, 16, 8, 8).bfloat16().to(memory_format=torch.channels_last)
+            fused = FusedConv(conv, relu=True)
+            plain = conv(x)
+            close = torch.allclose(fused(x).float(), F.relu(plain).float(), atol=0.05)
+            added = FusedConv(conv).add_to(x.clone(), x)
+            return bool(close and torch.allclose(added.float(), (plain + x).float(), atol=0.1))
+    except (AttributeError, RuntimeError, TypeError, NotImplementedError):
+        return False

@@ -1,0 +1,197 @@
+"""The PyTorch engine: CPU (bf16 where the processor has it), CUDA and MPS (fp16)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from realtime.engines.base import Precision
+from realtime.engines.fused import FusedTransNet, fusing_works
+from realtime.errors import InputError
+from realtime.frames import Frame, Matrix, Range, chroma_shape
+from realtime.transnet.folding import FoldedTransNet, fold
+from realtime.transnet.network import CENTER, MULTIPLE, PLANE_CHANNELS, TransNet
+
+_TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+def cpu_has_bf16() -> bool:
+    """Whether this processor multiplies bf16 in hardware (AVX512-BF16, AMX, or Arm's BF16)."""
+    probe = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    if not torch.backends.mkldnn.is_available() or probe is None or not probe():
+        return False
+    capability = torch.backends.cpu.get_cpu_capability()
+    if capability == "AVX512":
+        # oneDNN also "supports" bf16 on AVX512 without the instructions, by converting: slower than fp32
+        check = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+        return bool(check()) if check is not None else True
+    return True
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The device meant by "auto", "cpu", "cuda", "cuda:N" or "mps".
+
+    Raises:
+        InputError: it is not there, or no such word; the message says why.
+    """
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda:0")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    kind, _, number = wanted.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (number and (kind != "cuda" or not number.isdigit())):
+        raise InputError(f"device {wanted!r}: choose auto, cpu, cuda, cuda:N or mps")
+    if kind == "cuda":
+        if not torch.cuda.is_available():
+            built = torch.version.cuda
+            reason = "no NVIDIA driver or no GPU was found" if built else "this PyTorch was built without CUDA"
+            raise InputError(f"device {wanted!r}: {reason}")
+        if int(number or 0) >= torch.cuda.device_count():
+            raise InputError(f"device {wanted!r}: there are only {torch.cuda.device_count()} CUDA devices, from cuda:0")
+        return torch.device("cuda", int(number or 0))
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise InputError("device 'mps': only on Apple silicon with macOS 12.3 or later")
+    return torch.device(kind)
+
+
+def choose_precision(wanted: Precision, device: torch.device) -> str:
+    """The precision meant by "auto" on a device; any other is taken as it is.
+
+    Raises:
+        InputError: the device cannot compute in it.
+    """
+    if wanted == "auto":
+        if device.type == "cpu":
+            return "bf16" if cpu_has_bf16() else "fp32"
+        return "fp16"
+    if wanted not in _TYPES:
+        raise InputError(f"precision {wanted!r}: choose auto, fp32, fp16 or bf16")
+    if wanted == "fp16" and device.type == "cpu":
+        raise InputError("precision 'fp16': not on the CPU; choose auto, fp32 or bf16")
+    return wanted
+
+
+class TorchEngine:
+    """Runs a TransNet in PyTorch. See `realtime.engines.base.Engine`.
+
+    Args:
+        network: in its training form; folded here for the colours of the frames that come.
+        device, precision: see `choose_device` and `choose_precision`.
+        batch: frames at once; None takes 1 on a CPU (larger ones leave its caches) and 8 elsewhere.
+        threads: of PyTorch on the CPU, for the whole process; None leaves PyTorch's choice.
+
+    Raises:
+        InputError: a device or precision is not to be had.
+    """
+
+    backend = "torch"
+
+    def __init__(
+        self,
+        network: TransNet,
+        *,
+        device: str = "auto",
+        precision: Precision = "auto",
+        batch: int | None = None,
+        threads: int | None = None,
+    ) -> None:
+        where = choose_device(device)
+        if batch is not None and batch < 1:
+            raise InputError(f"batch {batch}: must be 1 or more")
+        if threads is not None and threads < 1:
+            raise InputError(f"threads {threads}: must be 1 or more")
+        self.network = network
+        self.device = str(where)
+        self.precision = choose_precision(precision, where)
+        self.batch = batch or (1 if where.type == "cpu" else 8)
+        self.notes: list[str] = []
+        self._where, self._type = where, _TYPES[self.precision]
+        self._nets: dict[tuple[Matrix, Range], torch.nn.Module] = {}
+        if threads:
+            torch.set_num_threads(threads)
+        self._fused = where.type == "cpu" and self.precision == "bf16" and fusing_works()
+        if where.type == "cpu":
+            if precision == "auto" and self.precision == "fp32":
+                self.notes.append("this processor has no bf16 instructions: computing in fp32")
+            if self.precision == "bf16" and not self._fused:
+                self.notes.append("this PyTorch has no fused oneDNN convolutions: running the plain ones")
+            self.description = f"torch on cpu, {self.precision}, {torch.get_num_threads()} threads"
+        else:
+            name = torch.cuda.get_device_name(where) if where.type == "cuda" else "Apple GPU"
+            self.description = f"torch on {where} ({name}), {self.precision}, batches of {self.batch}"
+
+    def _net(self, matrix: Matrix, range: Range) -> torch.nn.Module:
+        key = (matrix, range)
+        if key not in self._nets:
+            folded: FoldedTransNet = fold(self.network, matrix, range)
+            folded = folded.to(self._where, self._type).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self._nets[key] = FusedTransNet(folded) if self._fused else folded
+        return self._nets[key]
+
+    @torch.inference_mode()
+    def stylize(self, frames: Sequence[Frame], *, strength: float = 1.0, keep_color: bool = False) -> list[Frame]:
+        """See `realtime.engines.base.Engine.stylize`."""
+        if not frames:
+            return []
+        height, width = frames[0].height, frames[0].width
+        packed = pack(frames).to(self._where, non_blocking=True)
+        x = packed.permute(0, 3, 1, 2).to(self._type) - CENTER
+        out = self._net(frames[0].color.matrix, frames[0].color.range)(x)
+        if strength < 1:
+            out = torch.lerp(x, out, strength)
+        codes = (out.permute(0, 2, 3, 1) + CENTER).round_().clamp_(0, 255).to(torch.uint8)
+        return unpack(codes.cpu(), frames, height, width, keep_color)
+
+
+def pack(frames: Sequence[Frame]) -> Tensor:
+    """Frames as the network's channels, padded by replication to the network's multiple.
+
+    Returns:
+        (N, h, w, 24) uint8, contiguous: 16 phases of Y, 4 of U, 4 of V; h and w in cells of 4 luma pixels.
+    """
+    height, width = frames[0].height, frames[0].width
+    h, w = (-(-s // MULTIPLE) * MULTIPLE // 4 for s in (height, width))
+    packed = torch.empty(len(frames), h, w, PLANE_CHANNELS, dtype=torch.uint8)
+    for n, frame in enumerate(frames):
+        _cells(packed[n, ..., :16], 4).copy_(_in_cells(frame.y, h, w, 4))
+        _cells(packed[n, ..., 16:20], 2).copy_(_in_cells(frame.u, h, w, 2))
+        _cells(packed[n, ..., 20:], 2).copy_(_in_cells(frame.v, h, w, 2))
+    return packed
+
+
+def _cells(channels: Tensor, side: int) -> Tensor:
+    return channels.unflatten(-1, (side, side))  # h, w, side, side
+
+
+def _in_cells(plane: np.ndarray, h: int, w: int, side: int) -> Tensor:
+    t = torch.from_numpy(plane)
+    bottom, right = h * side - t.shape[0], w * side - t.shape[1]
+    if bottom or right:
+        t = F.pad(t[None].float(), (0, right, 0, bottom), mode="replicate")[0].to(torch.uint8)
+    return t.unflatten(0, (h, side)).unflatten(2, (w, side)).permute(0, 2, 1, 3)
+
+
+def unpack(codes: Tensor, frames: Sequence[Frame], height: int, width: int, keep_color: bool) -> list[Frame]:
+    """The inverse of `pack`: (N, h, w, 24) uint8 to frames with the times of `frames`, cropped to their size."""
+    h, w = codes.shape[1:3]
+    tall, broad = chroma_shape(height, width)
+    result = []
+    for n, frame in enumerate(frames):
+        y = _plane(codes[n, ..., :16], 4, h, w)[:height, :width]
+        if keep_color:
+            u, v = frame.u, frame.v
+        else:
+            u = _plane(codes[n, ..., 16:20], 2, h, w)[:tall, :broad]
+            v = _plane(codes[n, ..., 20:], 2, h, w)[:tall, :broad]
+        result.append(frame.with_planes(y, u, v))
+    return result
+
+
+def _plane(channels: Tensor, side: int, h: int, w: int) -> np.ndarray:
+    plane: Any = _cells(channels, side).permute(0, 2, 1, 3).reshape(h * side, w * side).numpy()
+    return plane  # type: ignore[no-any-return]

@@ -1,0 +1,163 @@
+"""What this machine's FFmpeg can do, found out by trying: encoders, hardware decoding, cameras."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+ENCODERS = (
+    "libx264",
+    "libx265",
+    "libsvtav1",
+    "libvpx-vp9",
+    "h264_nvenc",
+    "hevc_nvenc",
+    "av1_nvenc",
+    "h264_qsv",
+    "h264_amf",
+    "h264_vaapi",
+    "h264_videotoolbox",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """Whether something can be used.
+
+    Attributes:
+        name: FFmpeg's name, or a device's.
+        works: it was opened.
+        reason: why not, in one line; empty where it works.
+    """
+
+    name: str
+    works: bool
+    reason: str = ""
+
+
+def versions() -> dict[str, str]:
+    """Versions of PyAV, FFmpeg, its libraries, and OpenCV."""
+    import av
+
+    found = {"av": av.__version__, "ffmpeg": str(getattr(av, "ffmpeg_version_info", "unknown"))}
+    found |= {name: ".".join(map(str, numbers)) for name, numbers in av.library_versions.items()}
+    try:
+        import cv2
+
+        found["opencv"] = str(cv2.__version__)
+    except ImportError as error:  # a system without the libraries it needs
+        found["opencv"] = f"cannot be loaded: {_one_line(error)}"
+    return found
+
+
+def encoders(names: tuple[str, ...] = ENCODERS) -> list[Capability]:
+    """Tries to open each encoder, for that a build has it says nothing about the hardware and the driver."""
+    with _quiet_libraries():
+        return [_try_encoder(name) for name in names]
+
+
+def _try_encoder(name: str) -> Capability:
+    import av
+    from av.codec.codec import UnknownCodecError
+    from av.video.codeccontext import VideoCodecContext
+
+    try:
+        context = av.CodecContext.create(name, "w")
+    except UnknownCodecError:
+        return Capability(name, False, "not in this build of FFmpeg")
+    assert isinstance(context, VideoCodecContext)
+    context.width, context.height = 640, 360
+    formats = [form.name for form in context.codec.video_formats or ()]
+    context.pix_fmt = "yuv420p" if "yuv420p" in formats or not formats else formats[0]
+    context.time_base, context.framerate = Fraction(1, 30), Fraction(30)
+    if name == "libx265":  # writes to stderr by itself
+        context.options = {"x265-params": "log-level=none"}
+    with _messages() as said:
+        try:
+            context.open()
+        except Exception as error:  # each kind of failure has an exception of its own
+            return Capability(name, False, said() or _one_line(error))
+    return Capability(name, True)
+
+
+def hardware_decoders() -> list[Capability]:
+    """The kinds of hardware decoding in this build, each tried by opening its device."""
+    import av
+    from av.codec.hwaccel import HWAccel, hwdevices_available
+
+    found = []
+    with _quiet_libraries():
+        for kind in hwdevices_available():
+            with _messages() as said:
+                try:
+                    HWAccel(kind, allow_software_fallback=False).create(av.Codec("h264", "r"))
+                except NotImplementedError:
+                    found.append(Capability(kind, False, "not for H.264 in this build of FFmpeg"))
+                except Exception as error:  # as above
+                    found.append(Capability(kind, False, said() or _one_line(error)))
+                else:
+                    found.append(Capability(kind, True))
+    return found
+
+
+def cameras() -> list[Capability]:
+    """Capture devices. Only Linux has a list of them that can be read without opening them."""
+    if not sys.platform.startswith("linux"):
+        return []
+    found = []
+    for path in sorted(Path("/dev").glob("video*"), key=lambda path: (len(path.name), path.name)):
+        try:
+            title = (Path("/sys/class/video4linux") / path.name / "name").read_text(errors="replace").strip()
+        except OSError:
+            title = ""
+        usable = os.access(path, os.R_OK | os.W_OK)
+        reason = "" if usable else "no permission; add yourself to the group 'video'"
+        found.append(Capability(f"{path} ({title})" if title else str(path), usable, reason))
+    return found
+
+
+@contextmanager
+def _messages() -> Iterator[_Said]:
+    """Catches what FFmpeg logs, which says more than its error codes ("Cannot load libcuda.so.1")."""
+    import av.logging
+
+    before = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with av.logging.Capture() as entries:
+            yield _Said(entries)
+    finally:
+        av.logging.set_level(before)
+
+
+class _Said:
+    """The first thing that FFmpeg has said, in one line."""
+
+    def __init__(self, entries: list[tuple[int, str, str]]) -> None:
+        self.entries = entries
+
+    def __call__(self) -> str:
+        return _one_line(self.entries[0][2]) if self.entries else ""
+
+
+@contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Keeps SVT-AV1, which writes to stderr past FFmpeg's log, from doing so."""
+    before = os.environ.get("SVT_LOG")
+    os.environ["SVT_LOG"] = "-1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["SVT_LOG"]
+        else:
+            os.environ["SVT_LOG"] = before
+
+
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split())

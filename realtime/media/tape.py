@@ -1,0 +1,70 @@
+"""The side channel from reader to writer: packets of audio, subtitles and data that are copied, not styled."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from threading import Lock
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+
+
+class PacketTape:
+    """Packets in the order in which the file holds them. The reader's thread puts, the writer's thread takes.
+
+    Nothing is kept for streams that nobody asked for, so that a reader without a writer does not pile up packets.
+    """
+
+    def __init__(self) -> None:
+        self._packets: deque[Packet] = deque()
+        self._lock = Lock()
+        self._wanted: frozenset[int] = frozenset()
+
+    @property
+    def wanted(self) -> frozenset[int]:
+        """Indices of the streams whose packets are kept."""
+        return self._wanted
+
+    def want(self, streams: Iterable[int]) -> None:
+        """Keep packets of these stream indices from now on. To be called before the first frame is read."""
+        self._wanted = frozenset(streams)
+
+    def put(self, packet: Packet) -> None:
+        """Append one packet if its stream is wanted."""
+        if packet.stream_index in self._wanted:
+            with self._lock:
+                self._packets.append(packet)
+
+    def take(self, until: float | None = None) -> Iterator[Packet]:
+        """Take packets from the front, as long as they start no later than `until` seconds (all where None)."""
+        while True:
+            with self._lock:
+                if not self._packets:
+                    return
+                if until is not None:
+                    time = packet_time(self._packets[0])
+                    if time is not None and time > until:
+                        return
+                packet = self._packets.popleft()
+            yield packet
+
+    def __len__(self) -> int:
+        return len(self._packets)
+
+
+def packet_time(packet: Packet) -> Fraction | None:
+    """Decoding time (else presentation time) of a packet in seconds, None where it has neither."""
+    stamp = packet.dts if packet.dts is not None else packet.pts
+    return None if stamp is None else stamp * Fraction(packet.time_base)
+
+
+def shift_packet(packet: Packet, seconds: Fraction) -> None:
+    """Move a packet in time, to the nearest tick of its own time base."""
+    ticks = round(seconds / Fraction(packet.time_base))
+    if packet.pts is not None:
+        packet.pts += ticks
+    if packet.dts is not None:
+        packet.dts += ticks

@@ -1,0 +1,390 @@
+"""Three threads joined by two bounded queues: decode, infer, encode.
+
+The stages, in order:
+    1. decode: the source is iterated; every item goes into the first queue.
+    2. infer: items are gathered into batches and worked on; the results go into the second queue one by one.
+    3. encode: every result is handed to the sink.
+
+A file waits when a queue is full and loses nothing; a live source drops its oldest item and never builds up latency.
+Whatever ends a run early - an exception in a stage, Ctrl-C, a cancel event - ends all three stages, and no stage
+stays blocked on a full or an empty queue. Nothing here knows what an item is.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Generic, Literal, TypeVar, get_args
+
+from realtime.errors import RestyleError, StageError
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+Stage = Literal["decode", "infer", "encode"]
+Policy = Literal["wait", "drop-oldest"]
+
+STAGES: tuple[Stage, ...] = get_args(Stage)
+POLICIES: tuple[Policy, ...] = get_args(Policy)
+
+TICK = 0.1
+"""Seconds between two calls of `progress`, and the longest time that a set `cancel` event goes unseen."""
+
+
+class Cancelled(RestyleError):
+    """The caller's cancel event was set before the work was finished. Exit code 130, as for Ctrl-C."""
+
+    exit_code = 130
+
+
+@dataclass(slots=True)
+class StageTime:
+    """What one stage has cost.
+
+    Attributes:
+        busy_seconds: wall-clock time inside the stage's callback, waiting on queues left out.
+        frames: items that came out of the callback.
+        cpu_seconds: CPU time of the stage's own thread. Threads that the callback starts itself (a network's or an
+            encoder's workers) are not in it.
+    """
+
+    busy_seconds: float = 0.0
+    frames: int = 0
+    cpu_seconds: float = 0.0
+
+    @property
+    def fps(self) -> float:
+        """Items per busy second: how fast this stage would run alone. 0 where nothing was measured."""
+        return self.frames / self.busy_seconds if self.busy_seconds > 0 else 0.0
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run has done.
+
+    Attributes:
+        frames_in: items that the source gave.
+        frames_out: items that the sink has taken.
+        dropped: items that the "drop-oldest" policy threw away; frames_in = frames_out + dropped.
+        seconds: wall-clock time of the whole run.
+        stages: busy time by stage: "decode", "infer", "encode".
+    """
+
+    frames_in: int = 0
+    frames_out: int = 0
+    dropped: int = 0
+    seconds: float = 0.0
+    stages: dict[str, StageTime] = field(default_factory=dict)
+
+    @property
+    def fps(self) -> float:
+        """Items out per wall-clock second."""
+        return self.frames_out / self.seconds if self.seconds > 0 else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as plain numbers, each stage with its `fps`, ready for JSON."""
+        result = asdict(self)
+        result["fps"] = self.fps
+        result["stages"] = {name: {**asdict(stage), "fps": stage.fps} for name, stage in self.stages.items()}
+        return result
+
+
+class _Queue(Generic[T]):
+    """A bounded queue between two threads that can be shut from outside.
+
+    The standard library's queue has no way to wake a blocked thread before Python 3.13, and can neither drop its
+    oldest item nor hand out a batch in one go.
+    """
+
+    def __init__(self, depth: int, policy: Policy) -> None:
+        self.dropped = 0
+        self._items: deque[T] = deque()
+        self._depth = depth
+        self._drop = policy == "drop-oldest"
+        self._ended = False  # the producer is through; what is queued is still handed out
+        self._stopped = False  # the run is over; nothing more goes in or out
+        lock = threading.Lock()
+        self._readable = threading.Condition(lock)
+        self._writable = threading.Condition(lock)
+
+    def put(self, item: T) -> bool:
+        """Adds an item, waiting (or dropping the oldest) when full. False: the run is over, the item was not taken."""
+        with self._writable:
+            if self._drop:
+                if len(self._items) >= self._depth:
+                    self._items.popleft()
+                    self.dropped += 1
+            else:
+                while len(self._items) >= self._depth and not self._stopped:
+                    self._writable.wait()
+            if self._stopped:
+                return False
+            self._items.append(item)
+            self._readable.notify()
+            return True
+
+    def take(self, limit: int, fits: Callable[[T, T], bool] | None = None) -> list[T]:
+        """The next batch of up to `limit` items that fit with its first; empty when there is nothing more to come.
+
+        Waits for a full batch, except where the queue drops: there an item that waits for company grows old.
+        """
+        batch: list[T] = []
+        with self._readable:
+            while len(batch) < limit:
+                while not self._items and not self._ended and not self._stopped:
+                    if batch and self._drop:
+                        return batch
+                    self._readable.wait()
+                if self._stopped:
+                    return []
+                if not self._items or (batch and fits is not None and not fits(batch[0], self._items[0])):
+                    break
+                batch.append(self._items.popleft())
+                self._writable.notify()
+        return batch
+
+    def end(self) -> None:
+        """Says that nothing more will be put."""
+        with self._readable:
+            self._ended = True
+            self._readable.notify_all()
+
+    def stop(self) -> None:
+        """Lets go of both sides at once, and of whatever is queued."""
+        with self._readable:
+            self._stopped = True
+            self._items.clear()
+            self._readable.notify_all()
+            self._writable.notify_all()
+
+
+class _Run(Generic[T, U]):
+    """The state of one run: what the three stages and the waiting caller share."""
+
+    def __init__(
+        self,
+        source: Iterable[T],
+        work: Callable[[list[T]], Sequence[U]],
+        sink: Callable[[U], None],
+        batch: int,
+        fits: Callable[[T, T], bool] | None,
+        depth: int,
+        policy: Policy,
+    ) -> None:
+        self.source, self.work, self.sink = source, work, sink
+        self.batch, self.fits = batch, fits
+        self.times: dict[Stage, StageTime] = {name: StageTime() for name in STAGES}
+        self.decoded: _Queue[T] = _Queue(depth, policy)
+        self.inferred: _Queue[U] = _Queue(depth, "wait")
+        self.finished = threading.Event()
+        self._ended: dict[Stage, threading.Event] = {name: threading.Event() for name in STAGES}
+        self.failure: tuple[Stage, BaseException] | None = None
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._running = len(STAGES)
+        bodies: dict[Stage, Callable[[StageTime], None]] = {
+            "decode": self._decode,
+            "infer": self._infer,
+            "encode": self._encode,
+        }
+        # Daemons, so that a second Ctrl-C can leave behind a stage whose callback never returns.
+        self.threads = [
+            threading.Thread(target=self._stage, args=(name, body), name=f"restyle-{name}", daemon=True)
+            for name, body in bodies.items()
+        ]
+
+    def stop(self) -> None:
+        """Ends every stage after the callback it is in."""
+        self._stopped = True
+        self.decoded.stop()
+        self.inferred.stop()
+
+    def join(self) -> None:
+        """Waits for the stages that were started. Ctrl-C gets through."""
+        for thread, ended in zip(self.threads, self._ended.values(), strict=True):
+            if thread.ident is None:
+                continue
+            # On an event first: a signal that hits Thread.join makes Python 3.11 take the thread for a finished one.
+            # With a timeout: Windows lets no signal into a wait without one.
+            while not ended.wait(TICK):
+                pass
+            thread.join()
+
+    def _stage(self, name: Stage, body: Callable[[StageTime], None]) -> None:
+        times = self.times[name]
+        started = time.thread_time()
+        try:
+            body(times)
+        except BaseException as error:  # in a thread of its own even SystemExit would be lost otherwise
+            self._fail(name, error)
+        finally:
+            times.cpu_seconds = time.thread_time() - started
+            with self._lock:
+                self._running -= 1
+                last = not self._running
+            self._ended[name].set()
+            if last:
+                self.finished.set()
+
+    def _fail(self, name: Stage, error: BaseException) -> None:
+        with self._lock:
+            if self.failure is None:  # later ones are mostly consequences of the first
+                self.failure = (name, error)
+        self.stop()
+
+    def _decode(self, times: StageTime) -> None:
+        clock = time.perf_counter
+        iterator = None
+        try:
+            begin = clock()
+            iterator = iter(self.source)
+            times.busy_seconds += clock() - begin
+            while not self._stopped:
+                begin = clock()
+                try:
+                    item = next(iterator)
+                except StopIteration:
+                    break
+                finally:
+                    times.busy_seconds += clock() - begin
+                times.frames += 1
+                if not self.decoded.put(item):
+                    break
+                del item  # while the source is busy with the next one, the queue alone holds this one
+        except BaseException as error:
+            self._fail("decode", error)  # before closing, which can take its time
+            raise
+        finally:
+            # Here and not in the caller: a generator can be closed only by the thread that is not running it, and a
+            # decoder should be closed where it was used.
+            begin = clock()
+            try:
+                _close(iterator)
+            finally:
+                if iterator is not self.source:
+                    _close(self.source)
+                times.busy_seconds += clock() - begin
+        self.decoded.end()
+
+    def _infer(self, times: StageTime) -> None:
+        clock = time.perf_counter
+        while items := self.decoded.take(self.batch, self.fits):
+            begin = clock()
+            results = self.work(items)
+            times.busy_seconds += clock() - begin
+            if len(results) != len(items):
+                raise ValueError(f"{len(items)} frames went in and {len(results)} came out")
+            times.frames += len(items)
+            del items  # the inputs' memory is free while the outputs wait for the sink
+            for result in results:
+                if not self.inferred.put(result):
+                    return
+            del results, result
+        self.inferred.end()
+
+    def _encode(self, times: StageTime) -> None:
+        clock = time.perf_counter
+        while results := self.inferred.take(1):
+            begin = clock()
+            self.sink(results[0])
+            times.busy_seconds += clock() - begin
+            times.frames += 1
+            del results
+
+
+def _close(source: object) -> None:
+    close = getattr(source, "close", None)
+    if callable(close):
+        close()
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _raise(stage: Stage, error: BaseException) -> None:
+    """Raises a stage's error in the caller: one of restyle's own as it is, any other as a StageError."""
+    if isinstance(error, RestyleError):
+        error.__dict__.setdefault("stage", stage)
+        error.add_note(f"raised by the {stage} stage")
+        raise error
+    raise StageError(stage, _one_line(error)) from error
+
+
+def run(
+    source: Iterable[T],
+    work: Callable[[list[T]], Sequence[U]],
+    sink: Callable[[U], None],
+    *,
+    batch: int = 1,
+    fits: Callable[[T, T], bool] | None = None,
+    depth: int = 4,
+    policy: Policy = "wait",
+    progress: Callable[[int], None] | None = None,
+    cancel: threading.Event | None = None,
+) -> Report:
+    """Pulls items from a source through a function into a sink, each in a thread of its own. Order is kept.
+
+    At most 2 * depth + batch + 2 items are between the source and the sink at any time.
+
+    Args:
+        source: iterated in the decode thread, and closed there if it has a `close`.
+        work: takes 1 to `batch` items and gives one result for each, in order.
+        sink: takes one result.
+        batch: most items in one call of `work`. "wait" fills batches as long as the source has more; "drop-oldest"
+            takes what has arrived.
+        fits: whether b may join a batch that begins with a, as fits(a, b); None: always. Must be quick, and must not
+            raise.
+        depth: bound of each of the two queues, in items.
+        policy: what a full queue after the source does: "wait" holds the source back, "drop-oldest" drops and counts.
+        progress: called in the caller's thread about ten times a second, and once at the end, with the number of
+            items that the sink has taken. What it raises ends the run.
+        cancel: ends the run when set.
+
+    Returns:
+        Counts and times, once every item has gone through and every thread has ended.
+
+    Raises:
+        RestyleError: raised by a stage; raised again as it is, with a `stage` attribute.
+        StageError: any other exception in a stage, which is its cause.
+        Cancelled: `cancel` was set before the end.
+        KeyboardInterrupt: Ctrl-C in the caller. Another one while the stages end leaves at once.
+        ValueError: a wrong option.
+    """
+    if batch < 1:
+        raise ValueError(f"batch must be 1 or more, not {batch}")
+    if depth < 1:
+        raise ValueError(f"depth must be 1 or more, not {depth}")
+    if policy not in POLICIES:
+        raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}")
+
+    state = _Run(source, work, sink, batch, fits, depth, policy)
+    begin = time.perf_counter()
+    encoded = state.times["encode"]
+    try:
+        for thread in state.threads:
+            thread.start()
+        while not state.finished.wait(TICK):
+            if cancel is not None and cancel.is_set():
+                raise Cancelled("cancelled")
+            if progress is not None:
+                progress(encoded.frames)
+    finally:
+        # After a clean end this does nothing. The stages are stopped first, whatever raised, and only then waited for.
+        state.stop()
+        state.join()
+    if state.failure is not None:
+        _raise(*state.failure)
+    if progress is not None:
+        progress(encoded.frames)
+    return Report(
+        frames_in=state.times["decode"].frames,
+        frames_out=encoded.frames,
+        dropped=state.decoded.dropped,
+        seconds=time.perf_counter() - begin,
+        stages={name: state.times[name] for name in STAGES},
+    )

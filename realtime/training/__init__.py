@@ -1,0 +1,1 @@
+"""Training a style: features, losses, synthetic motion, data, and the loop."""

@@ -1,0 +1,170 @@
+"""Checkpoints: one safetensors file holds a network with its architecture, style, recipe and metrics. No pickle anywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from realtime.errors import RestyleError, StyleError
+from realtime.transnet.network import Architecture, TransNet
+
+FORMAT = "restyle-transnet"
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StyleCard:
+    """What is known of a style.
+
+    Attributes:
+        name: short name, that of the file.
+        title, artist, year: of the painting; empty or None where not known.
+        architecture: of the network.
+        recipe: how it was trained (`TrainConfig.to_dict`, with steps done and pictures seen).
+        metrics: how it scores.
+        path: the file it came from.
+    """
+
+    name: str
+    title: str = ""
+    artist: str = ""
+    year: int | None = None
+    architecture: Architecture = field(default_factory=Architecture)
+    recipe: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    path: Path | None = None
+
+    @property
+    def macs_per_pixel(self) -> float:
+        """Multiply-accumulates for one luma pixel."""
+        return self.architecture.macs_per_pixel
+
+    @property
+    def label(self) -> str:
+        """One line for people: "The Starry Night, Vincent van Gogh, 1889"."""
+        parts = [self.title or self.name, self.artist, str(self.year) if self.year else ""]
+        return ", ".join(p for p in parts if p)
+
+
+def save_checkpoint(path: Path, network: TransNet, card: StyleCard) -> None:
+    """Write a network in fp16 (vectors in fp32), beside its place first and then moved there.
+
+    Raises:
+        RestyleError: the file cannot be written (no such folder, a full disk); what was there before stays.
+    """
+    metadata = {
+        "format": FORMAT,
+        "version": str(VERSION),
+        "name": card.name,
+        "title": card.title,
+        "artist": card.artist,
+        "year": str(card.year or ""),
+        "architecture": json.dumps(network.architecture.to_dict()),
+        "recipe": json.dumps(card.recipe),
+        "metrics": json.dumps(card.metrics),
+    }
+    tensors = {
+        k: (v.half() if v.ndim > 1 else v).contiguous()
+        for k, v in network.state_dict().items()
+        if not k.endswith("num_batches_tracked")
+    }
+    write_atomically(path, save(tensors, metadata))
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file beside its place and move it there, so that it is whole or not there at all.
+
+    Raises:
+        RestyleError: it cannot be written.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        try:
+            with part.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise RestyleError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _open(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    if path.is_dir():
+        raise StyleError(f"{path}: is a folder, not a checkpoint")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {k: file.get_tensor(k) for k in file.keys()} if metadata.get("format") == FORMAT else {}
+    except FileNotFoundError:
+        raise StyleError(f"{path}: no such style file") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise StyleError(f"{path}: not a checkpoint, or damaged: {error}") from None
+    if metadata.get("format") != FORMAT:
+        raise StyleError(f"{path}: a safetensors file, but not a restyle style (its metadata says no '{FORMAT}')")
+    return metadata, tensors
+
+
+def _card(path: Path, metadata: dict[str, str]) -> StyleCard:
+    try:
+        version = int(metadata["version"])
+        if version > VERSION:
+            raise StyleError(f"{path}: made by a newer restyle (format {version}, this one reads {VERSION})")
+        return StyleCard(
+            name=metadata.get("name") or path.stem,
+            title=metadata.get("title", ""),
+            artist=metadata.get("artist", ""),
+            year=int(metadata["year"]) if metadata.get("year") else None,
+            architecture=Architecture.from_dict(json.loads(metadata["architecture"])),
+            recipe=json.loads(metadata.get("recipe", "{}")),
+            metrics=json.loads(metadata.get("metrics", "{}")),
+            path=path,
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise StyleError(f"{path}: damaged metadata: {error}") from None
+
+
+def read_card(path: Path) -> StyleCard:
+    """What a checkpoint says of itself, without its weights.
+
+    Raises:
+        StyleError: the file is missing, damaged, or no checkpoint.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    except (FileNotFoundError, SafetensorError, OSError, ValueError):
+        metadata = {}
+    if metadata.get("format") != FORMAT:
+        metadata, _ = _open(path)  # says what is wrong
+    return _card(path, metadata)
+
+
+def load_checkpoint(path: Path) -> tuple[TransNet, StyleCard]:
+    """A network in its training form (fp32, eval mode) and its card.
+
+    Raises:
+        StyleError: the file is missing, damaged, or no checkpoint.
+    """
+    metadata, tensors = _open(path)
+    card = _card(path, metadata)
+    network = TransNet(card.architecture)
+    expected = {k: v for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}
+    wrong = [k for k, v in expected.items() if k not in tensors or tensors[k].shape != v.shape]
+    wrong += [k for k in tensors if k not in expected]
+    if wrong:
+        raise StyleError(f"{path}: the weights do not fit the architecture it names ({', '.join(sorted(wrong)[:3])})")
+    if not all(bool(torch.isfinite(v).all()) for v in tensors.values()):
+        raise StyleError(f"{path}: damaged: weights that are not finite")
+    network.load_state_dict({k: v.float() for k, v in tensors.items()}, strict=False)
+    return network.eval(), card

@@ -1,0 +1,77 @@
+"""Y'CbCr in its variants, as affine maps: what the numbers in planes mean, and how one meaning becomes another.
+
+Coefficients: ITU-R BT.601, BT.709 and BT.2020 (non-constant luminance). All codes are 8 bit.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from realtime.frames import Matrix, Range
+
+_KR_KB: dict[Matrix, tuple[float, float]] = {
+    "bt601": (0.299, 0.114),
+    "bt709": (0.2126, 0.0722),
+    "bt2020": (0.2627, 0.0593),
+}
+
+
+def rgb_to_codes(matrix: Matrix, range: Range) -> tuple[Tensor, Tensor]:
+    """The affine map from R'G'B' in 0..1 to codes.
+
+    Returns:
+        (3, 3) float64 `m` and (3,) float64 `t`: codes (Y, U, V) in 0..255 = m @ rgb + t.
+    """
+    kr, kb = _KR_KB[matrix]
+    luma = torch.tensor([kr, 1 - kr - kb, kb], dtype=torch.float64)
+    red, blue = torch.eye(3, dtype=torch.float64)[[0, 2]]
+    rows = torch.stack([luma, (blue - luma) / (2 * (1 - kb)), (red - luma) / (2 * (1 - kr))])
+    scale = [219.0, 224.0, 224.0] if range == "limited" else [255.0, 255.0, 255.0]
+    offset = [16.0, 128.0, 128.0] if range == "limited" else [0.0, 128.0, 128.0]
+    return rows * torch.tensor(scale, dtype=torch.float64)[:, None], torch.tensor(offset, dtype=torch.float64)
+
+
+def codes_to_codes(source: tuple[Matrix, Range], target: tuple[Matrix, Range]) -> tuple[Tensor, Tensor]:
+    """The affine map between two meanings of the numbers, both standing for the same R'G'B' picture.
+
+    Primaries and transfer are left as they are: the picture keeps its own.
+
+    Returns:
+        (3, 3) float64 `m` and (3,) float64 `t`: target codes = m @ source codes + t.
+    """
+    ms, ts = rgb_to_codes(*source)
+    mt, tt = rgb_to_codes(*target)
+    m = mt @ torch.linalg.inv(ms)
+    return m, tt - m @ ts
+
+
+def planes_from_rgb(rgb: Tensor, matrix: Matrix = "bt709", range: Range = "limited") -> tuple[Tensor, Tensor]:
+    """R'G'B' to 4:2:0 codes.
+
+    Args:
+        rgb: (N, 3, H, W) float in 0..1, H and W even.
+
+    Returns:
+        y (N, 1, H, W) and uv (N, 2, H/2, W/2): float codes 0..255, chroma averaged over 2x2 pixels.
+    """
+    m, t = (v.to(rgb) for v in rgb_to_codes(matrix, range))
+    codes = torch.einsum("ij,njhw->nihw", m, rgb) + t[:, None, None]
+    return codes[:, :1], F.avg_pool2d(codes[:, 1:], 2)
+
+
+def rgb_from_planes(y: Tensor, uv: Tensor, matrix: Matrix = "bt709", range: Range = "limited") -> Tensor:
+    """4:2:0 codes to R'G'B', chroma interpolated bilinearly as players show it.
+
+    Args:
+        y: (N, 1, H, W) float codes; uv: (N, 2, H/2, W/2).
+
+    Returns:
+        (N, 3, H, W) float, 0..1 where the codes are in gamut; not clamped.
+    """
+    m, t = rgb_to_codes(matrix, range)
+    inverse, t = torch.linalg.inv(m).to(y), t.to(y)
+    chroma = F.interpolate(uv, scale_factor=2, mode="bilinear", align_corners=False)
+    codes = torch.cat([y, chroma], 1) - t[:, None, None]
+    return torch.einsum("ij,njhw->nihw", inverse, codes)

@@ -1,0 +1,152 @@
+"""Folding: a trained TransNet as plain convolutions, ready for an engine and for a source's colours.
+
+Everything linear around the convolutions goes into their weights once, at load time: batch norm, phase equalisation, the scale
+of the codes, and the conversion between the source's Y'CbCr (matrix and range) and the one the network was trained in. With
+chroma taken as nearest-upsampled that conversion is linear in the 24 plane channels, so it costs nothing per frame.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from realtime.frames import Matrix, Range
+from realtime.transnet.color import codes_to_codes
+from realtime.transnet.network import CENTER, PLANE_CHANNELS, SCALE, Block, ChannelNorm, PhaseConv, TransNet, conv3x3
+
+TRAINED_IN: tuple[Matrix, Range] = ("bt709", "limited")
+"""The meaning of the numbers that every TransNet is trained with."""
+
+
+class FoldedBlock(nn.Module):
+    """Residual block without anything but convolutions (and the position-wise norm, where the network has one)."""
+
+    def __init__(self, first: nn.Conv2d, norm: nn.Module, second: nn.Conv2d) -> None:
+        super().__init__()
+        self.first, self.norm, self.second = first, norm, second
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same."""
+        return self.second(F.relu_(self.norm(self.first(x)))).add_(x)
+
+
+class FoldedTransNet(nn.Module):
+    """What engines run. Made by `fold`, never trained."""
+
+    def __init__(self, stem: nn.Module, down: nn.Module, blocks: nn.Module, up: nn.Module, out: nn.Module) -> None:
+        super().__init__()
+        self.stem, self.down, self.blocks, self.up, self.out = stem, down, blocks, up, out
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """Stylise.
+
+        Args:
+            planes: (N, 24, H/4, W/4) float: the source's codes - 128; H and W multiples of 8.
+
+        Returns:
+            (N, 24, H/4, W/4): codes - 128 in the source's own meaning, not rounded, not clamped.
+        """
+        x = F.relu_(self.stem(planes))
+        x = F.relu_(self.down(x))
+        x = self.blocks(x)
+        x = F.relu_(self.up(x))
+        return self.out(F.pixel_shuffle(x, 2))  # type: ignore[no-any-return]
+
+
+def _conv(weight: Tensor, bias: Tensor, like: nn.Conv2d) -> nn.Conv2d:
+    conv = conv3x3(weight.shape[1], weight.shape[0], stride=like.stride[0], dilation=like.dilation[0])
+    assert conv.bias is not None
+    conv.weight.data, conv.bias.data = weight.float(), bias.float()
+    return conv
+
+
+def _parts(conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
+    if isinstance(conv, PhaseConv):
+        weight, bias = conv.equalised()
+    else:
+        assert conv.bias is not None
+        weight, bias = conv.weight, conv.bias
+    return weight.detach().double(), bias.detach().double()
+
+
+def _with_norm(conv: nn.Conv2d, norm: nn.Module, repeat: int = 1) -> tuple[Tensor, Tensor, nn.Module]:
+    """Weight and bias with a batch norm folded in, and what is left of the norm."""
+    weight, bias = _parts(conv)
+    if not isinstance(norm, nn.BatchNorm2d):
+        return weight, bias, norm
+    assert norm.running_mean is not None and norm.running_var is not None
+    gain = norm.weight.detach().double() / (norm.running_var.double() + norm.eps).sqrt()
+    shift = norm.bias.detach().double() - norm.running_mean.double() * gain
+    gain, shift = gain.repeat_interleave(repeat), shift.repeat_interleave(repeat)
+    return weight * gain[:, None, None, None], bias * gain + shift, nn.Identity()
+
+
+def plane_matrix(m: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    """An affine map of (Y, U, V) codes as one of the 24 plane channels, chroma taken as nearest-upsampled.
+
+    Args:
+        m: (3, 3). Between Y'CbCr variants gray stays gray, so chroma never depends on luma; that is relied on.
+        t: (3,).
+
+    Returns:
+        (24, 24) and (24,) of the same type.
+    """
+    full = m.new_zeros(PLANE_CHANNELS, PLANE_CHANNELS)
+    luma = torch.arange(16)
+    chroma_of = luma // 8 * 2 + luma % 4 // 2  # the chroma phase (2x2) that covers each luma phase (4x4)
+    full[luma, luma] = m[0, 0]
+    full[luma, 16 + chroma_of] = m[0, 1]
+    full[luma, 20 + chroma_of] = m[0, 2]
+    phase = torch.arange(4)
+    for row in (1, 2):
+        for column in (1, 2):
+            full[12 + 4 * row + phase, 12 + 4 * column + phase] = m[row, column]
+    return full, torch.cat([t[0].expand(16), t[1].expand(4), t[2].expand(4)])
+
+
+def fold(network: TransNet, matrix: Matrix = "bt709", range: Range = "limited") -> FoldedTransNet:
+    """Plain convolutions that take and give a source's own codes.
+
+    Args:
+        network: a trained network; it stays as it is.
+        matrix, range: what the source's numbers mean.
+
+    Returns:
+        the network for inference, fp32, eval mode, without gradients.
+    """
+    source: tuple[Matrix, Range] = (matrix, range)
+    into, into_t = plane_matrix(*codes_to_codes(source, TRAINED_IN))
+    back, back_t = plane_matrix(*codes_to_codes(TRAINED_IN, source))
+    # source codes - 128 -> (trained codes - 128) / 64
+    into_t = (into.sum(1) * CENTER + into_t - CENTER) / SCALE
+    into = into / SCALE
+    # (trained codes - 128) / 64 -> source codes - 128
+    back_t = back.sum(1) * CENTER + back_t - CENTER
+    back = back * SCALE
+
+    weight, bias, _ = _with_norm(network.stem, network.stem_norm)
+    bias = bias + torch.einsum("oihw,i->o", weight, into_t)
+    stem = _conv(torch.einsum("ochw,ci->oihw", weight, into), bias, network.stem)
+
+    weight, bias, down_norm = _with_norm(network.down, network.down_norm)
+    down = _conv(weight, bias, network.down)
+
+    blocks = []
+    for block in network.blocks:
+        assert isinstance(block, Block)
+        weight, bias, left = _with_norm(block.first, block.norm)
+        first = _conv(weight, bias, block.first)
+        blocks.append(FoldedBlock(first, left, _conv(*_parts(block.second), block.second)))
+
+    weight, bias, _ = _with_norm(network.up, network.up_norm, repeat=4)
+    up = _conv(weight, bias, network.up)
+
+    weight, bias = _parts(network.out)
+    out = _conv(torch.einsum("po,oihw->pihw", back, weight), back @ bias + back_t, network.out)
+
+    def then(conv: nn.Module, norm: nn.Module) -> nn.Module:
+        return nn.Sequential(conv, norm) if isinstance(norm, ChannelNorm) else conv
+
+    folded = FoldedTransNet(stem, then(down, down_norm), nn.Sequential(*blocks), up, out)
+    return folded.requires_grad_(False).eval()

@@ -1,0 +1,47 @@
+"""The gallery: the trained styles that come with restyle."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from realtime.errors import StyleError
+from realtime.transnet.checkpoint import StyleCard, read_card
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def gallery_folder() -> Path:
+    """Where the gallery lies: inside the package when installed, beside it in a checkout."""
+    inside = _PACKAGE / "checkpoints"
+    return inside if inside.is_dir() else _PACKAGE.parent / "checkpoints"
+
+
+def styles() -> list[StyleCard]:
+    """The cards of all styles in the gallery, by name.
+
+    Raises:
+        StyleError: a checkpoint in the gallery is damaged.
+    """
+    return [read_card(path) for path in sorted(gallery_folder().glob("*.safetensors"))]
+
+
+def find_style(style: str | Path) -> Path:
+    """The checkpoint that a name from the gallery, or a path, means.
+
+    Raises:
+        StyleError: there is none; the message lists the names there are.
+    """
+    text = str(style)
+    path = Path(text)
+    if path.suffix or path.parent != Path():
+        if not path.exists():
+            raise StyleError(f"{path}: no such style file")
+        return path
+    named = gallery_folder() / f"{text}.safetensors"
+    if named.is_file():
+        return named
+    names = sorted(p.stem for p in gallery_folder().glob("*.safetensors"))
+    near = difflib.get_close_matches(text, names, 1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise StyleError(f"unknown style {text!r}: {hint}the gallery has {', '.join(names) or 'no styles'}")

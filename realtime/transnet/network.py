@@ -1,0 +1,271 @@
+"""TransNet: a feed-forward style network that works on the codec's own planes.
+
+Planes in, planes out. Y is unshuffled by 4 and U, V by 2, so that a 4:2:0 picture becomes 24 channels at a quarter of its
+size: half the numbers of RGB and no colour conversion. Most of the work is done by residual 3x3 convolutions at an eighth of
+the size, where the receptive field is wide and the cost small. The idea of one trained network per style is Johnson et al.
+2016 (arXiv 1603.08155); sub-pixel output is Shi et al. 2016 (arXiv 1609.05158).
+
+Two properties hold by construction, and tests hold them:
+
+* No statistics over the picture: normalisation, where there is one, is folded into the convolutions for inference or works on
+  one position alone. So what a pixel becomes depends on its neighbourhood only; nothing flickers when the far side of the
+  scene changes.
+* No grid: every sub-pixel convolution is *phase-equalised*. The taps of the channels that become neighbouring pixels sum
+  to the same value, so that a flat input gives a flat output and no pattern of the unshuffling can form there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, cast, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Norm = Literal["none", "batch", "layer"]
+Phases = Literal["equal", "free"]
+
+PLANE_CHANNELS = 24
+"""16 luma phases, 4 of U, 4 of V."""
+
+CENTER = 128.0
+"""The code that becomes 0 in the network."""
+
+SCALE = 64.0
+"""Codes per unit in the network: a power of two, so that folding it into weights loses nothing."""
+
+MULTIPLE = 8
+"""Width and height the network takes are multiples of this many luma pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """What a TransNet is made of; stored in every checkpoint.
+
+    Attributes:
+        width: channels at 1/4 size.
+        body: channels at 1/8 size.
+        dilations: one residual block of two 3x3 convolutions for each entry; the entry dilates the second.
+        norm: "batch" is folded to constants for inference, "layer" normalises over the channels of each position (in the
+            body only).
+        phases: "equal" phase-equalises the sub-pixel convolutions, "free" leaves them as they are (`identity_network`).
+    """
+
+    width: int = 32
+    body: int = 96
+    dilations: tuple[int, ...] = (1, 1, 2, 1)
+    norm: Norm = "batch"
+    phases: Phases = "equal"
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.body < 1:
+            raise ValueError(f"width and body must be positive, not {self.width} and {self.body}")
+        if any(d < 1 for d in self.dilations):
+            raise ValueError(f"dilations must be positive, not {self.dilations}")
+        if self.norm not in get_args(Norm):
+            raise ValueError(f"norm must be one of {', '.join(get_args(Norm))}, not {self.norm!r}")
+        if self.phases not in get_args(Phases):
+            raise ValueError(f"phases must be one of {', '.join(get_args(Phases))}, not {self.phases!r}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The architecture as plain JSON values."""
+        return {**asdict(self), "dilations": list(self.dilations)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Architecture:
+        """The inverse of `to_dict`.
+
+        Raises:
+            ValueError: a key is unknown or a value is out of range.
+        """
+        unknown = set(values) - {f.name for f in fields(cls)}
+        if unknown:
+            raise ValueError(f"unknown keys {sorted(unknown)}")
+        if "dilations" in values:
+            values = {**values, "dilations": tuple(int(d) for d in values["dilations"])}
+        return cls(**values)
+
+    @property
+    def macs_per_pixel(self) -> float:
+        """Multiply-accumulates for one luma pixel, convolutions only."""
+        quarter = 9 * PLANE_CHANNELS * self.width * 2 / 16  # first and last convolution
+        between = (9 * self.width * self.body + 9 * self.body * 4 * self.width) / 64  # down and up
+        return quarter + between + len(self.dilations) * 2 * 9 * self.body**2 / 64
+
+    @property
+    def reach(self) -> int:
+        """Luma pixels that a pixel of the output can depend on, at most, in each direction."""
+        quarter_cells = 3  # first convolution, down, last convolution
+        eighth_cells = sum(1 + d for d in self.dilations) + 1  # blocks, up
+        return 4 * quarter_cells + 8 * eighth_cells + MULTIPLE  # and both may lie at the far ends of their cells
+
+
+class ChannelNorm(nn.Module):
+    """Layer normalisation over the channels of each position (Ba et al. 2016), blind to local contrast."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same."""
+        x = x.permute(0, 2, 3, 1)
+        w, b = self.weight.to(x.dtype), self.bias.to(x.dtype)
+        return F.layer_norm(x, (x.shape[-1],), w, b, 1e-3).permute(0, 3, 1, 2)
+
+
+def _norm(kind: Norm, channels: int) -> nn.Module:
+    if kind == "batch":
+        return nn.BatchNorm2d(channels, momentum=0.02)
+    if kind == "layer":
+        return ChannelNorm(channels)
+    return nn.Identity()
+
+
+def equalise_phases(weight: Tensor, bias: Tensor, groups: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Make neighbouring sub-pixels answer a flat input alike.
+
+    Args:
+        weight: (O, I, kh, kw). Output channels that are phases of one plane stand together.
+        bias: (O,).
+        groups: how many phases each plane has, in order; they add up to O.
+
+    Returns:
+        weight and bias of the same shapes, where within each group the taps of every input channel sum to the same value
+        and the biases are equal.
+    """
+    taps = weight.shape[2] * weight.shape[3]
+    sums = weight.sum((2, 3))  # O x I
+    wanted = torch.cat([s.mean(0, keepdim=True).expand_as(s) for s in sums.split(list(groups))])
+    equal_bias = torch.cat([b.mean().expand_as(b) for b in bias.split(list(groups))])
+    return weight + ((wanted - sums) / taps)[:, :, None, None], equal_bias
+
+
+class PhaseConv(nn.Conv2d):
+    """A 3x3 convolution whose output channels are sub-pixels of `groups` planes; see `equalise_phases`."""
+
+    def __init__(self, inputs: int, groups: tuple[int, ...], phases: Phases) -> None:
+        super().__init__(inputs, sum(groups), 3, padding=1, padding_mode="replicate")
+        self.groups_of_phases, self.phases = groups, phases
+
+    def equalised(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias as they are used."""
+        assert self.bias is not None
+        if self.phases == "free":
+            return self.weight, self.bias
+        return equalise_phases(self.weight, self.bias, self.groups_of_phases)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, I, H, W) -> (N, O, H, W)."""
+        return self._conv_forward(x, *self.equalised())
+
+
+def conv3x3(inputs: int, outputs: int, *, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
+    """A 3x3 convolution padded by replication.
+
+    Zeros would tell the network where the border is, and the style loss rewards painting a frame there.
+    """
+    return nn.Conv2d(
+        inputs, outputs, 3, stride=stride, padding=dilation, dilation=dilation, padding_mode="replicate"
+    )
+
+
+class Block(nn.Module):
+    """Residual block: conv, norm, ReLU, conv. The last convolution starts at zero, so that a deep body starts calm."""
+
+    def __init__(self, channels: int, dilation: int, norm: Norm) -> None:
+        super().__init__()
+        self.first = conv3x3(channels, channels)
+        self.norm = _norm(norm, channels)
+        self.second = conv3x3(channels, channels, dilation=dilation)
+        nn.init.zeros_(self.second.weight)
+        assert self.second.bias is not None
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same."""
+        return x + cast(Tensor, self.second(F.relu(self.norm(self.first(x)))))
+
+
+class TransNet(nn.Module):
+    """The network in its training form. `fold` (realtime.transnet.folding) makes the form that engines run."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        a = self.architecture = architecture
+        self.stem = conv3x3(PLANE_CHANNELS, a.width)
+        # at 1/4 size a norm must fold away: one that stays costs more there than the convolution itself
+        quarter_norm: Norm = "none" if a.norm == "layer" else a.norm
+        self.stem_norm = _norm(quarter_norm, a.width)
+        self.down = conv3x3(a.width, a.body, stride=2)
+        self.down_norm = _norm(a.norm, a.body)
+        self.blocks = nn.Sequential(*(Block(a.body, d, a.norm) for d in a.dilations))
+        self.up = PhaseConv(a.body, (4,) * a.width, a.phases)
+        self.up_norm = _norm(quarter_norm, a.width)
+        self.out = PhaseConv(a.width, (16, 4, 4), a.phases)
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """Stylise.
+
+        Args:
+            planes: (N, 24, H/4, W/4) float, as `pack_planes` gives them: bt709 limited range, (code - 128) / 64.
+
+        Returns:
+            the same shape and meaning.
+        """
+        x = F.relu(self.stem_norm(self.stem(planes)))
+        x = F.relu(self.down_norm(self.down(x)))
+        x = self.blocks(x)
+        x = F.relu(self.up_norm(F.pixel_shuffle(self.up(x), 2)))
+        return cast(Tensor, self.out(x))
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of trained values."""
+        return sum(p.numel() for p in self.parameters())
+
+
+def pack_planes(y: Tensor, uv: Tensor) -> Tensor:
+    """Planes to network input.
+
+    Args:
+        y: (N, 1, H, W), codes 0..255 as float, H and W multiples of 4.
+        uv: (N, 2, H/2, W/2), codes 0..255 as float.
+
+    Returns:
+        (N, 24, H/4, W/4): (code - 128) / 64.
+    """
+    return (torch.cat([F.pixel_unshuffle(y, 4), F.pixel_unshuffle(uv, 2)], 1) - CENTER) / SCALE
+
+
+def unpack_planes(packed: Tensor) -> tuple[Tensor, Tensor]:
+    """The inverse of `pack_planes`: (N, 24, h, w) -> y (N, 1, 4h, 4w) and uv (N, 2, 2h, 2w), not rounded, not clamped."""
+    codes = packed * SCALE + CENTER
+    return F.pixel_shuffle(codes[:, :16], 4), F.pixel_shuffle(codes[:, 16:], 2)
+
+
+def identity_network() -> TransNet:
+    """A TransNet that gives back what it gets, exactly: for checking everything around the network.
+
+    In bf16, too: codes are small whole numbers, and every weight is a power of two.
+    """
+    c = PLANE_CHANNELS
+    network = TransNet(Architecture(width=c, body=4 * c, dilations=(), norm="none", phases="free")).eval()
+    network.requires_grad_(False)
+    for conv in (network.stem, network.down, network.up, network.out):
+        assert conv.bias is not None
+        conv.weight.zero_()
+        conv.bias.zero_()
+    channel = torch.arange(c)
+    lift = CENTER / SCALE  # above zero, where ReLU changes nothing
+    network.stem.weight[channel, channel, 1, 1] = 1
+    network.stem.bias += lift  # type: ignore[operator]
+    for phase in range(4):
+        network.down.weight[4 * channel + phase, channel, 1 + phase // 2, 1 + phase % 2] = 1
+    both = torch.arange(4 * c)
+    network.up.weight[both, both, 1, 1] = 1
+    network.out.weight[channel, channel, 1, 1] = 1
+    network.out.bias -= lift  # type: ignore[operator]
+    return network

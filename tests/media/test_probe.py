@@ -1,0 +1,85 @@
+"""Probing: what a file holds, and one clear line where it holds nothing."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from realtime.errors import MediaError
+from realtime.media.probe import probe
+from tests.clips import Clip
+
+
+def test_info(tmp_path: Path) -> None:
+    def setup(container: Any, video: Any) -> None:
+        video.set_display_rotation(90)
+        video.codec_context.sample_aspect_ratio = Fraction(2, 1)
+        container.metadata["title"] = "T"
+
+    path = Clip(tmp_path / "a.mp4", audio=["aac"], languages=["deu"], color=(2, 1, 1, 1), setup=setup).make()
+    info = probe(path)
+    assert (info.width, info.height, info.shown_size, info.frames) == (96, 64, (64, 96), 24)
+    assert (info.codec, info.pix_fmt, info.bit_depth, info.rotation) == ("h264", "yuvj420p", 8, 90)
+    assert (info.average_rate, info.sample_aspect_ratio, info.time_base) == (25, 2, Fraction(1, 12800))
+    assert (info.color.matrix, info.color.range) == ("bt709", "full")
+    assert info.duration == pytest.approx(0.96, abs=0.05)
+    assert [(a.codec, a.channels, a.sample_rate, a.language) for a in info.audio] == [("aac", 2, 48000, "deu")]
+    assert info.metadata["title"] == "T"
+
+
+def test_messages(tmp_path: Path) -> None:
+    text = tmp_path / "text.mp4"
+    text.write_text("not a video at all\n" * 200)
+    empty = tmp_path / "empty.mp4"
+    empty.touch()
+    sound = tmp_path / "sound.m4a"
+    with av.open(str(sound), "w", format="mp4") as container:
+        track: Any = container.add_stream("aac", rate=48000)
+        frame = av.AudioFrame(format="fltp", layout="stereo", samples=1024)
+        frame.sample_rate, frame.pts = 48000, 0
+        container.mux(track.encode(frame))
+        container.mux(track.encode(None))
+    cases = [
+        (tmp_path / "none.mp4", "no such file"),
+        (tmp_path, "folder"),
+        (text, "not a media file"),
+        (empty, "empty"),
+        (sound, "only audio"),
+    ]
+    for path, words in cases:
+        with pytest.raises(MediaError) as caught:
+            probe(path)
+        message = str(caught.value)
+        assert words in message and str(path) in message and "\n" not in message
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may read everything")
+def test_unreadable(tmp_path: Path) -> None:
+    path = Clip(tmp_path / "a.mp4", frames=3).make()
+    path.chmod(0)
+    with pytest.raises(MediaError, match="permission"):
+        probe(path)
+
+
+def test_cover_art_is_not_the_video(tmp_path: Path) -> None:
+    path = tmp_path / "song.mp4"
+    with av.open(str(path), "w") as container:
+        track: Any = container.add_stream("aac", rate=48000)
+        cover: Any = container.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 64, 64, "yuvj420p"
+        cover.disposition = 1 << 10
+        picture = av.VideoFrame(64, 64, "yuvj420p")
+        picture.pts = 0
+        container.mux(cover.encode(picture))
+        container.mux(cover.encode(None))
+        frame = av.AudioFrame(format="fltp", layout="stereo", samples=1024)
+        frame.sample_rate, frame.pts = 48000, 0
+        container.mux(track.encode(frame))
+        container.mux(track.encode(None))
+    with pytest.raises(MediaError, match="only audio"):
+        probe(path)

@@ -1,0 +1,53 @@
+"""The folded network gives what the trained one gives, in the source's own colours."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from realtime.transnet.color import codes_to_codes
+from realtime.transnet.folding import TRAINED_IN, fold, plane_matrix
+from realtime.transnet.network import Architecture, pack_planes
+from tests.transnet.test_color import VARIANTS
+from tests.transnet.test_network import random_network
+
+
+def codes(height: int = 32, width: int = 40) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    y = torch.randint(16, 236, (1, 1, height, width), generator=generator).float()
+    return y, torch.randint(60, 200, (1, 2, height // 2, width // 2), generator=generator).float()
+
+
+@pytest.mark.parametrize("norm", ["none", "batch", "layer"])
+def test_folding_changes_nothing(norm: str) -> None:
+    network = random_network(Architecture(width=8, body=16, dilations=(1, 2), norm=norm))  # type: ignore[arg-type]
+    packed = pack_planes(*codes())
+    with torch.no_grad():
+        assert torch.allclose(fold(network)(packed * 64), network(packed) * 64, atol=1e-2)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_folded_colours_are_converted_colours(variant: tuple) -> None:
+    """Fold the conversion, or convert the planes (chroma nearest-upsampled) before and after: the same."""
+    network = random_network(Architecture(width=8, body=16, dilations=(1,)))
+    y, uv = codes()
+    with torch.no_grad():
+        folded = fold(network, *variant)(pack_planes(y, uv) * 64)
+
+        def convert(y: torch.Tensor, uv: torch.Tensor, source: tuple, target: tuple) -> tuple:
+            m, t = (v.float() for v in codes_to_codes(source, target))
+            full = torch.cat([y, F.interpolate(uv, scale_factor=2, mode="nearest")], 1)
+            out = torch.einsum("ij,njhw->nihw", m, full) + t[:, None, None]
+            return out[:, :1], F.avg_pool2d(out[:, 1:], 2)
+
+        there = network(pack_planes(*convert(y, uv, variant, TRAINED_IN)))
+        y2, uv2 = F.pixel_shuffle(there[:, :16] * 64 + 128, 4), F.pixel_shuffle(there[:, 16:] * 64 + 128, 2)
+        expected = pack_planes(*convert(y2, uv2, TRAINED_IN, variant)) * 64
+    assert torch.allclose(folded, expected, atol=2e-2)
+
+
+def test_plane_matrix_of_nothing_is_nothing() -> None:
+    m, t = plane_matrix(torch.eye(3), torch.zeros(3))
+    assert torch.equal(m, torch.eye(24))
+    assert not t.any()

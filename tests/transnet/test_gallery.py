@@ -1,0 +1,39 @@
+"""The styles that come with restyle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from realtime.errors import StyleError
+from realtime.transnet.checkpoint import load_checkpoint
+from realtime.transnet.gallery import find_style, gallery_folder, styles
+
+NAMES = sorted(p.stem for p in gallery_folder().glob("*.safetensors"))
+
+
+def test_starry_night_is_there() -> None:
+    assert "starry-night" in NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_style_loads_and_says_where_it_is_from(name: str) -> None:
+    _, card = load_checkpoint(find_style(name))
+    assert card.name == name
+    assert card.title and card.artist and card.year
+    assert card.recipe["seed"] is not None
+    assert card.recipe["steps_done"] > 0
+    assert {"content", "style", "layers", "local", "grid"} <= set(card.metrics)
+    assert card.path is not None and card.path.stat().st_size < 3_000_000
+
+
+def test_cards_are_sorted() -> None:
+    assert [card.name for card in styles()] == NAMES
+
+
+def test_unknown_style_lists_the_names() -> None:
+    with pytest.raises(StyleError, match=r"did you mean starry-night\?.*gallery has .*starry-night"):
+        find_style("stary-night")
+    with pytest.raises(StyleError, match="no such style file"):
+        find_style(Path("nowhere/x.safetensors"))

@@ -1,0 +1,130 @@
+"""The network's promises: cost, locality, no grid."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from realtime.transnet.network import (
+    Architecture,
+    TransNet,
+    equalise_phases,
+    identity_network,
+    pack_planes,
+    unpack_planes,
+)
+
+SMALL = Architecture(width=8, body=16, dilations=(1, 2))
+
+architectures = st.builds(
+    Architecture,
+    width=st.integers(1, 12),
+    body=st.integers(1, 24),
+    dilations=st.lists(st.integers(1, 3), max_size=3).map(tuple),
+    norm=st.sampled_from(["none", "batch", "layer"]),
+)
+
+
+def random_network(architecture: Architecture, seed: int = 0) -> TransNet:
+    """A network whose every value is random, norms' statistics and last convolutions included."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = TransNet(architecture).eval()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None and module.running_var is not None
+            module.running_mean.copy_(torch.randn(module.running_mean.shape, generator=generator) * 0.3)
+            module.running_var.copy_(torch.rand(module.running_var.shape, generator=generator) + 0.5)
+    with torch.no_grad():
+        for value in network.parameters():
+            value.add_(torch.randn(value.shape, generator=generator) * 0.1)
+    return network
+
+
+@given(architectures)
+def test_macs_are_those_that_run(architecture: Architecture) -> None:
+    network = TransNet(architecture).eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(torch.zeros(1, 24, 8, 8))
+    assert counter.get_total_flops() / 2 / (32 * 32) == pytest.approx(architecture.macs_per_pixel)
+
+
+@given(architectures)
+def test_architecture_survives_json(architecture: Architecture) -> None:
+    assert Architecture.from_dict(architecture.to_dict()) == architecture
+
+
+@pytest.mark.parametrize(
+    "values", [{"width": 0}, {"dilations": [0]}, {"norm": "instance"}, {"phases": "odd"}, {"colour": 1}]
+)
+def test_architecture_refuses(values: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(values))):
+        Architecture.from_dict(values)
+
+
+@settings(max_examples=20)
+@given(architectures, st.integers(0, 5), st.floats(-2, 2), st.floats(-2, 2))
+def test_a_flat_picture_stays_flat(architecture: Architecture, seed: int, luma: float, chroma: float) -> None:
+    """No grid: all phases of a plane give the same value. Also at the borders, where padding is by replication."""
+    network = random_network(architecture, seed)
+    planes = torch.full((1, 24, 8, 6), luma)
+    planes[:, 16:] = chroma
+    with torch.no_grad():
+        y, uv = unpack_planes(network(planes))
+    for plane in (y, uv[:, :1], uv[:, 1:]):
+        assert float(plane.max() - plane.min()) < 1e-2  # of 255: rounding of fp32 sums
+
+
+def test_free_phases_make_a_grid() -> None:
+    """What the equalisation is for: without it the same picture is not flat."""
+    network = random_network(Architecture(width=8, body=16, dilations=(1,), phases="free"))
+    with torch.no_grad():
+        y, _ = unpack_planes(network(torch.ones(1, 24, 8, 8)))
+    assert float(y.max() - y.min()) > 1
+
+
+def test_equalised_taps_sum_alike() -> None:
+    weight, bias = equalise_phases(torch.randn(24, 5, 3, 3), torch.randn(24), (16, 4, 4))
+    sums = weight.sum((2, 3))
+    for group in (slice(0, 16), slice(16, 20), slice(20, 24)):
+        assert torch.allclose(sums[group], sums[group][:1].expand_as(sums[group]), atol=1e-5)
+        assert float(bias[group].max() - bias[group].min()) == 0
+
+
+@pytest.mark.parametrize("norm", ["none", "batch", "layer"])
+def test_what_a_pixel_becomes_is_local(norm: str) -> None:
+    """No statistics over the picture: a change reaches no further than `reach`, and the bound is not idle."""
+    architecture = Architecture(width=8, body=16, dilations=(1, 2), norm=norm)  # type: ignore[arg-type]
+    network = random_network(architecture)
+    size = 192
+    y, uv = torch.rand(1, 1, size, size) * 255, torch.rand(1, 2, size // 2, size // 2) * 255
+    furthest = 0
+    for at in (90, 91, 95):
+        changed = y.clone()
+        changed[..., at, at] = 255 - changed[..., at, at]
+        with torch.no_grad():
+            a, _ = unpack_planes(network(pack_planes(y, uv)))
+            b, _ = unpack_planes(network(pack_planes(changed, uv)))
+        rows, columns = torch.nonzero((a != b)[0, 0], as_tuple=True)
+        distance = max(int((rows - at).abs().max()), int((columns - at).abs().max()))
+        furthest = max(furthest, distance)
+    assert architecture.reach - 16 <= furthest <= architecture.reach
+
+
+def test_planes_pack_and_unpack() -> None:
+    y, uv = torch.rand(2, 1, 16, 24) * 255, torch.rand(2, 2, 8, 12) * 255
+    packed = pack_planes(y, uv)
+    assert packed.shape == (2, 24, 4, 6)
+    for a, b in zip(unpack_planes(packed), (y, uv), strict=True):
+        assert torch.allclose(a, b, atol=1e-4)
+
+
+def test_identity_network_is_one() -> None:
+    planes = pack_planes(torch.randint(0, 256, (1, 1, 32, 40)).float(), torch.randint(0, 256, (1, 2, 16, 20)).float())
+    with torch.no_grad():
+        assert torch.equal(identity_network()(planes), planes)
