@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -85,8 +86,10 @@ class Clip:
                 packet.duration = round(duration * 1000)
                 container.mux(packet)
             for number, track in enumerate(tracks):
-                container.mux(_tone(track, 220 * (number + 1), float((times[-1] - times[0]) * self.time_base), self.audio_start))
-            lasts = {pts: after - pts for pts, after in zip(times, times[1:], strict=False)}
+                container.mux(
+                    _tone(track, 220 * (number + 1), float((times[-1] - times[0]) * self.time_base), self.audio_start)
+                )
+            lasts = {pts: after - pts for pts, after in itertools.pairwise(times)}
 
             def put(packets: list[Any]) -> None:
                 for packet in packets:

@@ -15,7 +15,7 @@ import typer
 from typer.exceptions import Abort, Exit, TyperException
 
 from realtime import __version__
-from realtime.cli import demo, doctor, styles, train, video
+from realtime.cli import demo, doctor, evaluate, export, styles, train, video
 from realtime.cli.common import Debug, State, one_line, say
 from realtime.errors import RestyleError
 
@@ -33,6 +33,8 @@ app.command("video")(video.video)
 app.command("demo")(demo.demo)
 app.command("styles")(styles.styles)
 app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("export")(export.export)
 app.command("doctor")(doctor.doctor)
 
 

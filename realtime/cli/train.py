@@ -39,6 +39,15 @@ def train(
     style_weight: Annotated[
         float | None, typer.Option("--style-weight", min=0, metavar="W", help="Weight of the style.")
     ] = None,
+    style_size: Annotated[
+        int | None, typer.Option("--style-size", min=64, metavar="PX", help="Short side of the painting.")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option("--learning-rate", metavar="LR", help="Peak learning rate.")
+    ] = None,
+    title: Annotated[str | None, typer.Option("--title", metavar="TEXT", help="Title of the painting.")] = None,
+    artist: Annotated[str | None, typer.Option("--artist", metavar="TEXT", help="Who painted it.")] = None,
+    year: Annotated[int | None, typer.Option("--year", metavar="N", help="When.")] = None,
     start: Annotated[str | None, typer.Option("--from", metavar="STYLE", help="A trained style to start from.")] = None,
     minutes: Annotated[
         float | None, typer.Option("--minutes", min=0, metavar="N", help="Stop after so long, to be resumed.")
@@ -66,6 +75,11 @@ def train(
         "tv": tv,
         "content_weight": content_weight,
         "style_weight": style_weight,
+        "style_size": style_size,
+        "learning_rate": learning_rate,
+        "title": title,
+        "artist": artist,
+        "year": year,
         "start": start,
         "minutes": minutes,
         "seed": seed,

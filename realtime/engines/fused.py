@@ -27,7 +27,8 @@ class FusedConv(nn.Module):
         self.laid_out: dict[torch.Size, Tensor] = {}
 
     def _arguments(self, x: Tensor) -> tuple[Tensor, Any]:
-        x = F.pad(x, (self.pad,) * 4, mode="replicate")
+        if self.pad:
+            x = F.pad(x, (self.pad,) * 4, mode="replicate")
         c = self.conv
         geometry: Any = ([0, 0], list(c.stride), list(c.dilation), 1)
         if x.shape not in self.laid_out:
@@ -64,6 +65,7 @@ class FusedTransNet(nn.Module):
             blocks.append(nn.ModuleList([_fuse(nn.Sequential(block.first, block.norm)), FusedConv(block.second)]))
         self.blocks = nn.ModuleList(blocks)
         self.up = _fuse(folded.up)
+        self.refine = _fuse(folded.refine)
         assert isinstance(folded.out, nn.Conv2d)
         self.out = FusedConv(folded.out)
 
@@ -73,7 +75,7 @@ class FusedTransNet(nn.Module):
         for block in self.blocks:
             first, second = block  # type: ignore[misc]
             x = second.add_to(x, first(x))
-        return self.out(F.pixel_shuffle(self.up(x), 2))  # type: ignore[no-any-return]
+        return self.out(self.refine(F.pixel_shuffle(self.up(x), 2)))  # type: ignore[no-any-return]
 
 
 def _fuse(part: nn.Module) -> nn.Module:

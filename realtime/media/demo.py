@@ -97,7 +97,8 @@ def _noise(rng: np.random.Generator, height: int, width: int, cells: float, stre
         total += weight * cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
         cells, weight = cells * 2, weight * 0.55
     low, high = np.quantile(total, [0.01, 0.99])
-    return np.clip((total - low) / (high - low), 0, 1)
+    noise: np.ndarray = np.clip((total - low) / (high - low), 0, 1)
+    return noise
 
 
 def _mix(low: tuple[int, int, int], high: tuple[int, int, int], share: np.ndarray) -> np.ndarray:
@@ -118,8 +119,9 @@ def _ridge(rng: np.random.Generator, width: int, rough: float, bumps: float) -> 
         smooth = np.interp(x, at, points)
         line += weight * smooth.astype(np.float32)
         frequency, weight = frequency * 2.1, weight * rough
-    line = np.convolve(np.pad(line, 4, mode="edge"), np.ones(9, np.float32) / 9, mode="valid")
-    return (line - line.min()) / (line.max() - line.min())
+    smooth_line: np.ndarray = np.convolve(np.pad(line, 4, mode="edge"), np.ones(9, np.float32) / 9, mode="valid")
+    ridge: np.ndarray = (smooth_line - smooth_line.min()) / (smooth_line.max() - smooth_line.min())
+    return ridge
 
 
 class _Scene:
@@ -195,7 +197,8 @@ class _Scene:
         sky += np.exp(-((away / 0.22) ** 2))[..., None] * np.array([130, 100, 40], np.float32)
         disc = np.clip((0.062 - away) * height / 1.5, 0, 1)[..., None]
         sky = sky * (1 - disc) + disc * np.array([255, 246, 196], np.float32)
-        return np.clip(sky, 0, 255).astype(np.uint8)
+        out: np.ndarray = np.clip(sky, 0, 255).astype(np.uint8)
+        return out
 
     def _make_clouds(self, rng: np.random.Generator) -> _Layer:
         travel = 0.10 * self._width
@@ -322,7 +325,9 @@ class _Scene:
             size = (0.8 + 2.4 * down) * unit
             shade = [(212, 44, 34), (226, 70, 42), (250, 240, 220), (88, 70, 168)][rng.integers(4)]
             center = (round(x * 16), round(y * 16))
-            cv2.line(color, (round(x), round(y)), (round(x + unit), round(y + 5 * size)), (40, 70, 28), max(1, int(unit)))
+            cv2.line(
+                color, (round(x), round(y)), (round(x + unit), round(y + 5 * size)), (40, 70, 28), max(1, int(unit))
+            )
             cv2.circle(color, center, max(8, round(size * 16)), shade, -1, cv2.LINE_AA, 4)
         return self._layer(color, np.clip(depth, 0, 1), first, travel)
 
@@ -373,4 +378,5 @@ def _sound(seconds: float) -> np.ndarray:
         out[0, begin : begin + length] += 0.11 * (1 - side) * tone
         out[1, begin : begin + length] += 0.11 * side * tone
     fade = np.minimum(1, np.minimum(time / 0.3, (seconds - time) / 0.6)).clip(0, 1)
-    return (out * fade).astype(np.float32)
+    sound: np.ndarray = (out * fade).astype(np.float32)
+    return sound

@@ -158,7 +158,9 @@ def encoder_settings(
     recipe = _RECIPES.get(name)
     if recipe is None and name in _SCALE_ENCODERS:
         value = _in_range(name, quality, 3, 1, 31)
-        return EncoderSettings({}, {"qscale": True, "global_quality": round(value * _LAMBDA)}, value)
+        # Motion JPEG in limited range is outside its standard, but every player reads the tag.
+        chosen = {"strict": "unofficial"} if name == "mjpeg" else {}
+        return EncoderSettings(chosen, {"qscale": True, "global_quality": round(value * _LAMBDA)}, value)
     if recipe is None:
         choice = next((o for o in ("crf", "cq", "qp", "q") if o in options), None)
         if quality is None:

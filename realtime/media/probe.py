@@ -230,7 +230,8 @@ def frame_color(frame: VideoFrame, codec: str) -> ColorTags:
 
 def display_matrix(frame: VideoFrame) -> tuple[int, ...] | None:
     """The nine integers of a picture's display matrix, None where it has none or it changes nothing."""
-    for data in frame.side_data:
+    side_data: Any = frame.side_data  # PyAV's stubs call it a dictionary
+    for data in side_data:
         if data.type.name == "DISPLAYMATRIX":
             raw = bytes(data)
             values = memoryview(raw[:36]).cast("i").tolist()
@@ -245,7 +246,7 @@ def _first_picture(container: InputContainer, stream: VideoStream, path: str | o
     last: BaseException | None = None
     try:
         # One picture: threads would only read ahead.
-        stream.thread_type = "SLICE"  # type: ignore[assignment]
+        stream.thread_type = "SLICE"
         for number, packet in enumerate(container.demux(stream)):
             try:
                 for frame in packet.decode():

@@ -86,7 +86,7 @@ class VideoReader:
 
         self._container = open_input(path)
         self._stream = pick_video(self._container, path)
-        self._stream.thread_type = "AUTO"  # type: ignore[assignment]
+        self._stream.thread_type = "AUTO"
         self._stream.codec_context.thread_count = threads
         self._lock = Lock()
         self._users = 0
@@ -204,7 +204,7 @@ class VideoReader:
         begin = first + math.ceil(self.start / base - Fraction(1, 1000)) if self.start > 0 else None
         stop = first + math.ceil(self.end / base - Fraction(1, 1000)) if self.end is not None else None
         self._zero: Fraction | None = None if self.is_cut else Fraction(0)
-        self._waiting: list[Packet] = []
+        self._waiting: list[Packet[Any]] = []
         self._stop_time = None if stop is None else stop * base
         if begin is not None:
             self._seek(begin)
@@ -240,7 +240,7 @@ class VideoReader:
         self._waiting.clear()
         self._conclude(last_end)
 
-    def _finished_by(self, packets: Iterator[Packet]) -> bool:
+    def _finished_by(self, packets: Iterator[Packet[Any]]) -> bool:
         """After the last picture of a range: read on until the copied streams have reached its end, too."""
         assert self._stop_time is not None
         audio = {s.index for s in self._container.streams.audio} & self.tape.wanted
@@ -259,8 +259,8 @@ class VideoReader:
                     return True
         return True
 
-    def _packets(self) -> Iterator[Packet]:
-        """Packets of the video and of every stream on the tape; the empty packet that flushes the decoder comes last."""
+    def _packets(self) -> Iterator[Packet[Any]]:
+        """Packets of the video and of every stream on the tape; last, the empty packet that flushes the decoder."""
         import av.error
 
         wanted = [self._stream, *(s for s in self._container.streams if s.index in self.tape.wanted)]
@@ -286,14 +286,14 @@ class VideoReader:
                     yield self._flush_packet()
                     return
 
-    def _flush_packet(self) -> Packet:
+    def _flush_packet(self) -> Packet[Any]:
         from av.packet import Packet
 
-        packet: Packet = Packet()
+        packet: Packet[Any] = Packet()
         packet.stream = self._stream
         return packet
 
-    def _decode(self, packet: Packet) -> Iterator[VideoFrame]:
+    def _decode(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
         import av.error
 
         try:
@@ -351,9 +351,7 @@ class VideoReader:
         y, u, v = (plane_view(plane) for plane in planes.planes[:3])
         return Frame(y, u, v, pts, duration, self.info.time_base, target)
 
-    def _convert(
-        self, picture: VideoFrame, matrix: str, value_range: str, to_matrix: str, to_range: str
-    ) -> VideoFrame:
+    def _convert(self, picture: VideoFrame, matrix: str, value_range: str, to_matrix: str, to_range: str) -> VideoFrame:
         from av.video.reformatter import Interpolation, VideoReformatter
 
         if self._reformatter is None:
@@ -405,10 +403,10 @@ class VideoReader:
         self._container.close()
         self._container = open_input(path)
         self._stream = pick_video(self._container, path)
-        self._stream.thread_type = "AUTO"  # type: ignore[assignment]
+        self._stream.thread_type = "AUTO"
         self._stream.codec_context.thread_count = threads
 
-    def _put(self, packet: Packet) -> None:
+    def _put(self, packet: Packet[Any]) -> None:
         if not self.is_cut:
             if self._jump:
                 shift_packet(packet, Fraction(self._jump) * self.info.time_base)
@@ -425,7 +423,7 @@ class VideoReader:
             self._put_cut(packet)
         self._waiting.clear()
 
-    def _put_cut(self, packet: Packet) -> None:
+    def _put_cut(self, packet: Packet[Any]) -> None:
         """Put a packet on the tape if it sounds (or shows) within the range, moved to the range's own clock."""
         assert self._zero is not None
         stamp = packet.pts if packet.pts is not None else packet.dts

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -19,7 +19,7 @@ class PacketTape:
     """
 
     def __init__(self) -> None:
-        self._packets: deque[Packet] = deque()
+        self._packets: deque[Packet[Any]] = deque()
         self._lock = Lock()
         self._wanted: frozenset[int] = frozenset()
 
@@ -32,13 +32,13 @@ class PacketTape:
         """Keep packets of these stream indices from now on. To be called before the first frame is read."""
         self._wanted = frozenset(streams)
 
-    def put(self, packet: Packet) -> None:
+    def put(self, packet: Packet[Any]) -> None:
         """Append one packet if its stream is wanted."""
         if packet.stream_index in self._wanted:
             with self._lock:
                 self._packets.append(packet)
 
-    def take(self, until: float | None = None) -> Iterator[Packet]:
+    def take(self, until: float | None = None) -> Iterator[Packet[Any]]:
         """Take packets from the front, as long as they start no later than `until` seconds (all where None)."""
         while True:
             with self._lock:
@@ -55,13 +55,13 @@ class PacketTape:
         return len(self._packets)
 
 
-def packet_time(packet: Packet) -> Fraction | None:
+def packet_time(packet: Packet[Any]) -> Fraction | None:
     """Decoding time (else presentation time) of a packet in seconds, None where it has neither."""
     stamp = packet.dts if packet.dts is not None else packet.pts
     return None if stamp is None else stamp * Fraction(packet.time_base)
 
 
-def shift_packet(packet: Packet, seconds: Fraction) -> None:
+def shift_packet(packet: Packet[Any], seconds: Fraction) -> None:
     """Move a packet in time, to the nearest tick of its own time base."""
     ticks = round(seconds / Fraction(packet.time_base))
     if packet.pts is not None:

@@ -85,10 +85,10 @@ class WriteSummary:
 class _Track(Protocol):
     """What becomes of one copied stream."""
 
-    def feed(self, packet: Packet) -> Iterable[Packet]:
+    def feed(self, packet: Packet[Any]) -> Iterable[Packet[Any]]:
         """Packets for the output, from one packet of the source."""
 
-    def flush(self) -> Iterable[Packet]:
+    def flush(self) -> Iterable[Packet[Any]]:
         """What is left at the end."""
 
 
@@ -215,9 +215,7 @@ class VideoWriter:
             if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
                 raise InputError(f"{path}: cannot be written ({reason(error)})") from None
             hint = "" if name == "libx264" else "; try --encoder libx264"
-            raise InputError(
-                f"{path}: the encoder {name} cannot be used here ({reason(error)}){hint}"
-            ) from None
+            raise InputError(f"{path}: the encoder {name} cannot be used here ({reason(error)}){hint}") from None
         self._reader.tape.want(self._tracks)
 
     def _add_video(self, name: str, quality: float | None, threads: int) -> None:
@@ -537,7 +535,7 @@ class VideoWriter:
         picture.color_trc = self._context.color_trc
         return picture
 
-    def _mux_video(self, packet: Packet) -> None:
+    def _mux_video(self, packet: Packet[Any]) -> None:
         packet.stream = self._stream
         if packet.pts is not None:
             # Not every encoder hands the duration on, and the container needs that of the last frame.
@@ -566,7 +564,7 @@ class _Copied:
         self._last: int | None = None
         self._next = 0
 
-    def feed(self, packet: Packet) -> Iterable[Packet]:
+    def feed(self, packet: Packet[Any]) -> Iterable[Packet[Any]]:
         if packet.size == 0 and self._stream.type != "subtitle":
             return
         if packet.dts is None:
@@ -581,7 +579,7 @@ class _Copied:
         packet.stream = self._stream
         yield packet
 
-    def flush(self) -> Iterable[Packet]:
+    def flush(self) -> Iterable[Packet[Any]]:
         return ()
 
 
@@ -610,7 +608,7 @@ class _ConvertedText:
         _copy_tags(source, stream)
         return cls(stream, source)
 
-    def feed(self, packet: Packet) -> Iterable[Packet]:
+    def feed(self, packet: Packet[Any]) -> Iterable[Packet[Any]]:
         import av.error
 
         stamp = packet.pts if packet.pts is not None else packet.dts
@@ -632,7 +630,7 @@ class _ConvertedText:
         out.stream = self._stream
         yield out
 
-    def flush(self) -> Iterable[Packet]:
+    def flush(self) -> Iterable[Packet[Any]]:
         return ()
 
 
@@ -667,8 +665,10 @@ class _ReencodedAudio:
             context = stream.codec_context
             layout = source.codec_context.layout
             context.layout = layout.name if layout.nb_channels <= 8 else "stereo"
-            context.bit_rate = 96_000 * max(1, min(8, layout.nb_channels)) if "opus" not in name else (
-                64_000 * max(1, min(8, layout.nb_channels))
+            context.bit_rate = (
+                96_000 * max(1, min(8, layout.nb_channels))
+                if "opus" not in name
+                else (64_000 * max(1, min(8, layout.nb_channels)))
             )
             stream.time_base = context.time_base = Fraction(1, rate)
             _copy_tags(source, stream)
@@ -680,7 +680,7 @@ class _ReencodedAudio:
         """What went wrong without stopping the work."""
         return f"{self._bad} damaged audio packets were skipped" if self._bad else None
 
-    def feed(self, packet: Packet) -> Iterable[Packet]:
+    def feed(self, packet: Packet[Any]) -> Iterable[Packet[Any]]:
         import av.error
 
         try:
@@ -691,7 +691,7 @@ class _ReencodedAudio:
         for frame in frames:
             yield from self._encode(frame)
 
-    def flush(self) -> Iterable[Packet]:
+    def flush(self) -> Iterable[Packet[Any]]:
         import av.error
 
         with contextlib.suppress(av.error.FFmpegError, EOFError):
@@ -701,7 +701,7 @@ class _ReencodedAudio:
             yield from self._encode(None)
             yield from self._stream.encode(None)
 
-    def _encode(self, frame: Any) -> Iterable[Packet]:
+    def _encode(self, frame: Any) -> Iterable[Packet[Any]]:
         from av.audio.resampler import AudioResampler
 
         if self._resampler is None:
@@ -738,5 +738,3 @@ def _lasting(tags: dict[str, str]) -> dict[str, str]:
 def _copy_tags(source: Any, target: Any) -> None:
     target.metadata.update(_lasting(dict(source.metadata)))
     target.disposition = int(source.disposition)
-
-

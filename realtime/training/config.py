@@ -37,6 +37,8 @@ class TrainConfig:
         noise: standard deviation of the sensor noise between the two views of the temporal loss, 0..1.
         learning_rate: peak, after `warmup` steps; then a half cosine down to 1 % of it.
         clip: bound of the gradient's norm.
+        freeze_norm: part of the run after which batch norms keep their statistics, so that the weights settle for what
+            inference computes.
         ema: decay of the weights' moving average, which is what gets saved.
         variants: crops of each picture that are used in turn; few enough that their content features can be cached.
         cache_gigabytes: bound of that cache.
@@ -46,6 +48,9 @@ class TrainConfig:
         seed: of everything random.
         precision: "auto" is bf16 where the processor or GPU has it.
         preview_every, save_every: in steps.
+        title, artist, year: of the painting, for the checkpoint.
+        overwrite: replace a checkpoint that is there.
+        device, threads: where to train; "auto" takes a GPU where there is one.
         previews: pictures to stylise as the run goes; the first ones of `content` where empty.
     """
 
@@ -68,6 +73,7 @@ class TrainConfig:
     learning_rate: float = 1e-3
     warmup: int = 200
     clip: float = 0.3
+    freeze_norm: float = 0.6
     ema: float = 0.999
     variants: int = 4
     cache_gigabytes: float = 4.0
@@ -81,6 +87,9 @@ class TrainConfig:
     preview_every: int = 500
     save_every: int = 250
     previews: tuple[Path, ...] = ()
+    title: str = ""
+    artist: str = ""
+    year: int | None = None
     overwrite: bool = False
 
     def __post_init__(self) -> None:
@@ -96,6 +105,7 @@ class TrainConfig:
             "tv": self.tv >= 0,
             "temporal": self.temporal >= 0,
             "learning_rate": self.learning_rate > 0,
+            "freeze_norm (0 to 1)": 0 <= self.freeze_norm <= 1,
             "ema (0 to below 1)": 0 <= self.ema < 1,
             "variants": self.variants >= 1,
         }
@@ -110,6 +120,6 @@ class TrainConfig:
         for name in ("style_image", "content", "output", "features"):
             values[name] = values[name].name if values[name] is not None else None
         values["start"] = Path(self.start).stem if self.start else None
-        for name in ("previews", "minutes", "resume", "overwrite", "device", "threads", "preview_every", "save_every"):
+        for name in ("title", "artist", "year", "previews", "minutes", "resume", "overwrite", "device", "threads", "preview_every", "save_every"):
             del values[name]
         return values

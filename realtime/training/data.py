@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
+SMALLEST = 32
+"""Pixels that a picture must have on each side to be of use."""
+
 
 def find_pictures(folder: Path) -> list[Path]:
     """All pictures below a folder, sorted by name.
@@ -42,7 +45,7 @@ def load_picture(path: Path, short_side: int | None = None) -> Tensor:
         short_side: resize (with antialiasing) so that the shorter side has so many pixels.
 
     Raises:
-        InputError: the file is missing, or is no picture.
+        InputError: the file is missing, is no picture, or has a side below `SMALLEST`.
     """
     try:
         with Image.open(path) as image:
@@ -51,6 +54,8 @@ def load_picture(path: Path, short_side: int | None = None) -> Tensor:
         raise InputError(f"{path}: no such picture") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{path}: cannot be read as a picture: {error}") from None
+    if min(picture.shape[1:]) < SMALLEST:
+        raise InputError(f"{path}: too small: {picture.shape[2]}x{picture.shape[1]}, {SMALLEST} pixels are needed")
     if short_side is not None and min(picture.shape[1:]) != short_side:
         picture = TF.resize(picture, [short_side], antialias=True)
     return picture

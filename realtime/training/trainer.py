@@ -95,18 +95,19 @@ class ContentFeatures:
     @torch.no_grad()
     def __call__(self, indices: list[int], rgb: Tensor) -> Tensor:
         """(N, 512, H/8, W/8) for crops `rgb` (N, 3, H, W) that have these indices in the data set."""
-        missing = [n for n, i in enumerate(indices) if i not in self.kept]
-        fresh: dict[int, Tensor] = {}
-        if missing:
-            features = self.network(rgb[missing])[3]
-            for n, f in zip(missing, features, strict=True):
-                fresh[indices[n]] = f.detach().clone()
-            for i, f in fresh.items():
-                size = f.numel() * 2
+        taken = []
+        for n, index in enumerate(indices):
+            features = self.kept.get(index)
+            if features is None:
+                # one by one and rounded at once: what comes out does not depend on what was kept, so that a resumed run,
+                # whose memory is empty, goes on with the very same numbers
+                features = self.network(rgb[n : n + 1])[3][0].to(torch.bfloat16).cpu()
+                size = features.numel() * 2
                 if self.room >= size:
-                    self.kept[i] = f.to("cpu", torch.bfloat16)
+                    self.kept[index] = features
                     self.room -= size
-        return torch.stack([fresh[i] if i in fresh else self.kept[i].to(rgb.device) for i in indices])
+            taken.append(features.to(rgb.device))
+        return torch.stack(taken)
 
 
 def _precision(config: TrainConfig, fabric_device: torch.device) -> str:
@@ -150,10 +151,15 @@ class Trainer:
             raise InputError(f"{c.output.parent}: no such folder")
         if c.output.exists() and not (c.overwrite or c.resume):
             raise InputError(f"{c.output}: exists; use --overwrite, or --resume to go on with its run")
+        # what is cheap to check comes before what takes time or the network (torchvision's weights)
+        pictures = find_pictures(c.content)
+        painting = load_picture(c.style_image, c.style_size)
+        if c.resume and not state_path(c.output).exists():
+            raise InputError(f"{state_path(c.output)}: no state to resume from; run without --resume")
         if c.threads:
             torch.set_num_threads(c.threads)
         torch.manual_seed(c.seed)
-        accelerator = {"auto": "auto"}.get(c.device, c.device.split(":")[0])
+        accelerator = c.device.split(":")[0]
         probe = torch.device("cuda" if accelerator in ("auto", "cuda") and torch.cuda.is_available() else "cpu")
         fabric_logger = logging.getLogger("lightning_fabric")
         fabric_logger.setLevel(logging.WARNING)
@@ -162,15 +168,11 @@ class Trainer:
         device = self.fabric.device
         half = self.fabric._precision.precision == "bf16-mixed"
         self.loss_network = LossNetwork.load(c.features).to(device, memory_format=torch.channels_last)
-        painting = load_picture(c.style_image, c.style_size)
-        if min(painting.shape[1:]) < 64:
-            raise InputError(f"{c.style_image}: too small to learn from")
         with torch.no_grad():
             taps = self.loss_network(painting[None].to(device) / 255)
             self.style_targets = [losses.gram(t)[0] for t in taps]
         if half:
             self.loss_network.to(torch.bfloat16)
-        pictures = find_pictures(c.content)
         self.crops = Crops(pictures, size=c.size, margin=c.margin, variants=c.variants, seed=c.seed)
         self.content_features = ContentFeatures(self.loss_network, c.cache_gigabytes)
         network = self._initial_network()
@@ -213,8 +215,6 @@ class Trainer:
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata() or {}
                 tensors = {k: file.get_tensor(k) for k in file.keys()}
-        except FileNotFoundError:
-            raise InputError(f"{path}: no state to resume from; run without --resume") from None
         except (SafetensorError, OSError) as error:
             raise InputError(f"{path}: the state of the run is damaged: {error}") from None
         then, now = json.loads(metadata["config"]), json.loads(json.dumps(self.config.to_dict()))
@@ -244,7 +244,9 @@ class Trainer:
         """Write the checkpoint."""
         c = self.config
         recipe = c.to_dict() | {"steps_done": self.step, "pictures_seen": self.step * c.batch}
-        card = StyleCard(c.output.stem, architecture=c.architecture, recipe=recipe, metrics=metrics or {}, path=c.output)
+        card = StyleCard(
+            c.output.stem, c.title, c.artist, c.year, c.architecture, recipe, metrics=metrics or {}, path=c.output
+        )
         if self.fabric.is_global_zero:
             save_checkpoint(c.output, self.averaged(), card)
         return card
@@ -316,13 +318,13 @@ class Trainer:
         )
         began, first = time.monotonic(), self.step
         running: dict[str, float] = {}
-        self.network.train()
         with _stopping() as stop:
             for crops in loader:
                 if self.step >= c.steps or stop.is_set():
                     break
                 if c.minutes is not None and time.monotonic() - began > c.minutes * 60:
                     break
+                self.network.train(self.step < c.freeze_norm * c.steps)
                 for group in self.optimizer.param_groups:
                     group["lr"] = self._learning_rate()
                 parts = self._losses(crops)

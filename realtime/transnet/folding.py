@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from realtime.frames import Matrix, Range
 from realtime.transnet.color import codes_to_codes
-from realtime.transnet.network import CENTER, PLANE_CHANNELS, SCALE, Block, ChannelNorm, PhaseConv, TransNet, conv3x3
+from realtime.transnet.network import CENTER, PLANE_CHANNELS, SCALE, Block, ChannelNorm, PhaseConv, TransNet
 
 TRAINED_IN: tuple[Matrix, Range] = ("bt709", "limited")
 """The meaning of the numbers that every TransNet is trained with."""
@@ -34,9 +34,11 @@ class FoldedBlock(nn.Module):
 class FoldedTransNet(nn.Module):
     """What engines run. Made by `fold`, never trained."""
 
-    def __init__(self, stem: nn.Module, down: nn.Module, blocks: nn.Module, up: nn.Module, out: nn.Module) -> None:
+    def __init__(
+        self, stem: nn.Module, down: nn.Module, blocks: nn.Module, up: nn.Module, refine: nn.Module, out: nn.Module
+    ) -> None:
         super().__init__()
-        self.stem, self.down, self.blocks, self.up, self.out = stem, down, blocks, up, out
+        self.stem, self.down, self.blocks, self.up, self.refine, self.out = stem, down, blocks, up, refine, out
 
     def forward(self, planes: Tensor) -> Tensor:
         """Stylise.
@@ -50,12 +52,22 @@ class FoldedTransNet(nn.Module):
         x = F.relu_(self.stem(planes))
         x = F.relu_(self.down(x))
         x = self.blocks(x)
-        x = F.relu_(self.up(x))
-        return self.out(F.pixel_shuffle(x, 2))  # type: ignore[no-any-return]
+        x = F.pixel_shuffle(F.relu_(self.up(x)), 2)
+        x = F.relu_(self.refine(x))
+        return self.out(x)  # type: ignore[no-any-return]
 
 
 def _conv(weight: Tensor, bias: Tensor, like: nn.Conv2d) -> nn.Conv2d:
-    conv = conv3x3(weight.shape[1], weight.shape[0], stride=like.stride[0], dilation=like.dilation[0])
+    outputs, inputs, side, _ = weight.shape
+    conv = nn.Conv2d(
+        inputs,
+        outputs,
+        side,
+        stride=like.stride[0],
+        padding=like.dilation[0] * (side // 2),
+        dilation=like.dilation[0],
+        padding_mode="replicate",
+    )
     assert conv.bias is not None
     conv.weight.data, conv.bias.data = weight.float(), bias.float()
     return conv
@@ -70,7 +82,7 @@ def _parts(conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
     return weight.detach().double(), bias.detach().double()
 
 
-def _with_norm(conv: nn.Conv2d, norm: nn.Module, repeat: int = 1) -> tuple[Tensor, Tensor, nn.Module]:
+def _with_norm(conv: nn.Conv2d, norm: nn.Module) -> tuple[Tensor, Tensor, nn.Module]:
     """Weight and bias with a batch norm folded in, and what is left of the norm."""
     weight, bias = _parts(conv)
     if not isinstance(norm, nn.BatchNorm2d):
@@ -78,7 +90,6 @@ def _with_norm(conv: nn.Conv2d, norm: nn.Module, repeat: int = 1) -> tuple[Tenso
     assert norm.running_mean is not None and norm.running_var is not None
     gain = norm.weight.detach().double() / (norm.running_var.double() + norm.eps).sqrt()
     shift = norm.bias.detach().double() - norm.running_mean.double() * gain
-    gain, shift = gain.repeat_interleave(repeat), shift.repeat_interleave(repeat)
     return weight * gain[:, None, None, None], bias * gain + shift, nn.Identity()
 
 
@@ -139,8 +150,10 @@ def fold(network: TransNet, matrix: Matrix = "bt709", range: Range = "limited") 
         first = _conv(weight, bias, block.first)
         blocks.append(FoldedBlock(first, left, _conv(*_parts(block.second), block.second)))
 
-    weight, bias, _ = _with_norm(network.up, network.up_norm, repeat=4)
-    up = _conv(weight, bias, network.up)
+    up = _conv(*_parts(network.up), network.up)
+
+    weight, bias, _ = _with_norm(network.refine, network.refine_norm)
+    refine = _conv(weight, bias, network.refine)
 
     weight, bias = _parts(network.out)
     out = _conv(torch.einsum("po,oihw->pihw", back, weight), back @ bias + back_t, network.out)
@@ -148,5 +161,5 @@ def fold(network: TransNet, matrix: Matrix = "bt709", range: Range = "limited") 
     def then(conv: nn.Module, norm: nn.Module) -> nn.Module:
         return nn.Sequential(conv, norm) if isinstance(norm, ChannelNorm) else conv
 
-    folded = FoldedTransNet(stem, then(down, down_norm), nn.Sequential(*blocks), up, out)
+    folded = FoldedTransNet(stem, then(down, down_norm), nn.Sequential(*blocks), up, refine, out)
     return folded.requires_grad_(False).eval()

@@ -53,9 +53,10 @@ class Architecture:
     """
 
     width: int = 32
-    body: int = 96
-    dilations: tuple[int, ...] = (1, 1, 2, 1)
+    body: int = 64
+    dilations: tuple[int, ...] = (1, 2, 1, 2, 1)
     norm: Norm = "batch"
+    skip: bool = False
     phases: Phases = "equal"
 
     def __post_init__(self) -> None:
@@ -89,15 +90,15 @@ class Architecture:
     @property
     def macs_per_pixel(self) -> float:
         """Multiply-accumulates for one luma pixel, convolutions only."""
-        quarter = 9 * PLANE_CHANNELS * self.width * 2 / 16  # first and last convolution
-        between = (9 * self.width * self.body + 9 * self.body * 4 * self.width) / 64  # down and up
+        quarter = 9 * (2 * PLANE_CHANNELS * self.width + self.width**2) / 16  # stem, out, refine
+        between = (9 * self.width * self.body + self.body * 4 * self.width) / 64  # down and up
         return quarter + between + len(self.dilations) * 2 * 9 * self.body**2 / 64
 
     @property
     def reach(self) -> int:
         """Luma pixels that a pixel of the output can depend on, at most, in each direction."""
-        quarter_cells = 3  # first convolution, down, last convolution
-        eighth_cells = sum(1 + d for d in self.dilations) + 1  # blocks, up
+        quarter_cells = 4  # stem, down, refine, out
+        eighth_cells = sum(1 + d for d in self.dilations)
         return 4 * quarter_cells + 8 * eighth_cells + MULTIPLE  # and both may lie at the far ends of their cells
 
 
@@ -144,10 +145,10 @@ def equalise_phases(weight: Tensor, bias: Tensor, groups: tuple[int, ...]) -> tu
 
 
 class PhaseConv(nn.Conv2d):
-    """A 3x3 convolution whose output channels are sub-pixels of `groups` planes; see `equalise_phases`."""
+    """A convolution whose output channels are sub-pixels of `groups` planes; see `equalise_phases`."""
 
-    def __init__(self, inputs: int, groups: tuple[int, ...], phases: Phases) -> None:
-        super().__init__(inputs, sum(groups), 3, padding=1, padding_mode="replicate")
+    def __init__(self, inputs: int, groups: tuple[int, ...], side: int, phases: Phases) -> None:
+        super().__init__(inputs, sum(groups), side, padding=side // 2, padding_mode="replicate")
         self.groups_of_phases, self.phases = groups, phases
 
     def equalised(self) -> tuple[Tensor, Tensor]:
@@ -202,9 +203,10 @@ class TransNet(nn.Module):
         self.down = conv3x3(a.width, a.body, stride=2)
         self.down_norm = _norm(a.norm, a.body)
         self.blocks = nn.Sequential(*(Block(a.body, d, a.norm) for d in a.dilations))
-        self.up = PhaseConv(a.body, (4,) * a.width, a.phases)
-        self.up_norm = _norm(quarter_norm, a.width)
-        self.out = PhaseConv(a.width, (16, 4, 4), a.phases)
+        self.up = PhaseConv(a.body, (4,) * a.width, 1, a.phases)
+        self.refine = conv3x3(a.width, a.width)
+        self.refine_norm = _norm(quarter_norm, a.width)
+        self.out = PhaseConv(a.width, (16, 4, 4), 3, a.phases)
 
     def forward(self, planes: Tensor) -> Tensor:
         """Stylise.
@@ -215,10 +217,11 @@ class TransNet(nn.Module):
         Returns:
             the same shape and meaning.
         """
-        x = F.relu(self.stem_norm(self.stem(planes)))
-        x = F.relu(self.down_norm(self.down(x)))
-        x = self.blocks(x)
-        x = F.relu(self.up_norm(F.pixel_shuffle(self.up(x), 2)))
+        fine = F.relu(self.stem_norm(self.stem(planes)))
+        x = F.relu(self.down_norm(self.down(fine)))
+        x = F.pixel_shuffle(self.up(self.blocks(x)), 2)
+        x = F.relu(x + fine if self.architecture.skip else x)
+        x = F.relu(self.refine_norm(self.refine(x)))
         return cast(Tensor, self.out(x))
 
     @property
@@ -254,7 +257,7 @@ def identity_network() -> TransNet:
     c = PLANE_CHANNELS
     network = TransNet(Architecture(width=c, body=4 * c, dilations=(), norm="none", phases="free")).eval()
     network.requires_grad_(False)
-    for conv in (network.stem, network.down, network.up, network.out):
+    for conv in (network.stem, network.down, network.up, network.refine, network.out):
         assert conv.bias is not None
         conv.weight.zero_()
         conv.bias.zero_()
@@ -265,7 +268,8 @@ def identity_network() -> TransNet:
     for phase in range(4):
         network.down.weight[4 * channel + phase, channel, 1 + phase // 2, 1 + phase % 2] = 1
     both = torch.arange(4 * c)
-    network.up.weight[both, both, 1, 1] = 1
+    network.up.weight[both, both, 0, 0] = 1
+    network.refine.weight[channel, channel, 1, 1] = 1
     network.out.weight[channel, channel, 1, 1] = 1
     network.out.bias -= lift  # type: ignore[operator]
     return network

@@ -153,7 +153,9 @@ def test_pixel_formats(tmp_path: Path, codec: str, pix_fmt: str, extension: str)
         if pix_fmt == "gray":
             assert abs(shown.mean() - decoded(source)[index].to_ndarray(format="gray").mean()) < 20
             continue
-        assert np.abs(shown[24:].astype(float).mean((0, 1)) - wanted[24:].mean((0, 1))).max() < 2.5  # swscale rounds down
+        assert (
+            np.abs(shown[24:].astype(float).mean((0, 1)) - wanted[24:].mean((0, 1))).max() < 2.5
+        )  # swscale rounds down
         assert psnr(shown[24:], wanted[24:]) > 32
 
 
@@ -177,7 +179,9 @@ def test_transport_stream_begins_at_zero(tmp_path: Path) -> None:
     assert first[0] == pytest.approx(first[1], abs=0.001)
 
 
-@pytest.mark.parametrize(("extension", "codec"), [("mp4", "aac"), ("mov", "aac"), ("webm", "vorbis"), ("mkv", "vorbis")])
+@pytest.mark.parametrize(
+    ("extension", "codec"), [("mp4", "aac"), ("mov", "aac"), ("webm", "vorbis"), ("mkv", "vorbis")]
+)
 def test_vorbis_is_copied_where_it_may_be(tmp_path: Path, extension: str, codec: str) -> None:
     clip = Clip(tmp_path / "a.webm", codec="libvpx-vp9", audio=["vorbis"], languages=["fra"], frames=50)
     clip.options = {"crf": "20", "deadline": "realtime", "cpu-used": "8"}

@@ -55,7 +55,9 @@ def test_messages(tmp_path: Path) -> None:
         with pytest.raises(MediaError) as caught:
             probe(path)
         message = str(caught.value)
-        assert words in message and str(path) in message and "\n" not in message
+        assert words in message
+        assert str(path) in message
+        assert "\n" not in message
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may read everything")
@@ -73,13 +75,12 @@ def test_cover_art_is_not_the_video(tmp_path: Path) -> None:
         cover: Any = container.add_stream("mjpeg", rate=1)
         cover.width, cover.height, cover.pix_fmt = 64, 64, "yuvj420p"
         cover.disposition = 1 << 10
-        picture = av.VideoFrame(64, 64, "yuvj420p")
-        picture.pts = 0
-        container.mux(cover.encode(picture))
-        container.mux(cover.encode(None))
         frame = av.AudioFrame(format="fltp", layout="stereo", samples=1024)
         frame.sample_rate, frame.pts = 48000, 0
-        container.mux(track.encode(frame))
-        container.mux(track.encode(None))
+        sound = [*track.encode(frame), *track.encode(None)]
+        picture = av.VideoFrame(64, 64, "yuvj420p")
+        picture.pts = 0
+        container.mux([*cover.encode(picture), *cover.encode(None)])
+        container.mux(sound)
     with pytest.raises(MediaError, match="only audio"):
         probe(path)

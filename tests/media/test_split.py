@@ -20,10 +20,13 @@ def test_halves(size: tuple[int, int]) -> None:
     height, width = size
     out = compare(flat(height, width, 50), flat(height, width, 90, pts=7))
     line = np.flatnonzero(out.y[0] == 235)
-    assert line[0] % 2 == 0 and line.size % 2 == 0
+    assert line[0] % 2 == 0
+    assert line.size % 2 == 0
     assert abs(line.mean() - width / 2) <= 3
-    assert (out.y[:, : line[0]] == 50).all() and (out.y[:, line[-1] + 1 :] == 90).all()
-    assert (out.u[:, : line[0] // 2] == 50).all() and (out.v[:, (line[-1] + 1) // 2 :] == 90).all()
+    assert (out.y[:, : line[0]] == 50).all()
+    assert (out.y[:, line[-1] + 1 :] == 90).all()
+    assert (out.u[:, : line[0] // 2] == 50).all()
+    assert (out.v[:, (line[-1] + 1) // 2 :] == 90).all()
     assert (out.u[:, line[0] // 2 : (line[-1] + 1) // 2] == 128).all()
     assert out.pts == 7
 
@@ -31,7 +34,8 @@ def test_halves(size: tuple[int, int]) -> None:
 def test_inputs_stay_as_they_are() -> None:
     a, b = flat(32, 32, 1), flat(32, 32, 2)
     compare(a, b)
-    assert (a.y == 1).all() and (b.y == 2).all()
+    assert (a.y == 1).all()
+    assert (b.y == 2).all()
 
 
 def test_full_range_line_is_white() -> None:

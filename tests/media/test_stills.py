@@ -35,7 +35,8 @@ def test_flat_colours(matrix: Matrix, value_range: Range, color: tuple[int, int,
     frame = frame_from_rgb(rgb, matrix=matrix, value_range=value_range)
     assert np.abs(rgb_from_frame(frame).astype(int) - rgb).max() <= 3
     if color[0] == color[1] == color[2]:
-        assert (frame.u == 128).all() and (frame.v == 128).all()
+        assert (frame.u == 128).all()
+        assert (frame.v == 128).all()
         low, high = (0, 255) if value_range == "full" else (16, 235)
         assert set(frame.y.reshape(-1).tolist()) == {high if color[0] else low}
 
@@ -78,7 +79,12 @@ def test_files(tmp_path: Path) -> None:
 def test_read_messages(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("words")
     (tmp_path / "empty.png").touch()
-    for name, words in (("none.png", "no such file"), ("text.png", "not an image"), ("empty.png", "empty"), ("", "folder")):
+    for name, words in (
+        ("none.png", "no such file"),
+        ("text.png", "not an image"),
+        ("empty.png", "empty"),
+        ("", "folder"),
+    ):
         with pytest.raises(MediaError, match=words):
             read_image(tmp_path / name)
 
@@ -96,4 +102,5 @@ def test_exif_orientation(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(raw[:2] + segment + raw[2:])
     shown = read_image(tmp_path / "a.jpg")
     assert shown.shape == (32, 16, 3)
-    assert shown[:16].mean() > 250 and shown[16:].mean() < 5
+    assert shown[:16].mean() > 250
+    assert shown[16:].mean() < 5

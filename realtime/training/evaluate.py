@@ -1,0 +1,373 @@
+"""How a style scores: what is kept of the source, how close it is to the painting, grid, flicker and cost.
+
+Pictures are measured as a user gets them: through the engine, rounded to 8 bits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from realtime.errors import InputError
+from realtime.frames import Frame
+from realtime.stylizer import Stylizer
+from realtime.training import losses
+from realtime.training.data import find_pictures
+from realtime.training.features import LossNetwork
+from realtime.transnet.checkpoint import StyleCard, load_checkpoint, save_checkpoint
+from realtime.transnet.color import rgb_to_codes
+from realtime.transnet.network import TransNet
+
+STYLE_SCALES = (256, 384, 512, 768)
+"""Short sides in pixels at which the painting is compared; the one that suits the output best counts."""
+
+TILE = 128
+"""Side in pixels of the tiles of `Scores.local`."""
+
+GRID_PERIODS = (8, 4, 8 / 3, 2)
+"""Pixels: the harmonics of what unshuffling by 4 and a body at 1/8 size could leave behind."""
+
+MIN_SIDE = 32
+"""Smaller pictures have too few periods to look for a grid in."""
+
+FRAMES = 40
+LIMIT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """How a style scores. Less is better everywhere.
+
+    Attributes:
+        images: pictures measured.
+        content: mean square error at relu4_1 over the variance of the source's relu4_1; mean over pictures.
+        style: mean of `layers`.
+        layers: |G_out - G_style|^2 / |G_style|^2 at relu1_1, relu2_1, relu3_1, relu4_1; G are Gram matrices over
+            the whole picture; mean over pictures, at `style_scale`.
+        local: the same error as `style`, over tiles of 128 px: low only if the style is everywhere.
+        style_scale: short side of the painting, of `STYLE_SCALES`, at which `style` is least.
+        tv: total variation: mean square difference of neighbouring pixels (0..1), across plus down; mean over pictures.
+        grid: how far the luma's spectrum at periods of 2, 8/3, 4 and 8 pixels stands above its neighbours (about 1: not
+            at all); median over pictures.
+        e_warp: sqrt(mean of |O_t - warp(O_t-1)|^2) over the pixels of a clip in sight in both frames, 0..1; None without a clip.
+        static: the same over the pixels that do not move; None where there are hardly any.
+        pairs: pairs of frames measured.
+        macs_per_pixel: multiply-accumulates for one luma pixel.
+        params: trained values of the network.
+    """
+
+    images: int
+    content: float
+    style: float
+    layers: tuple[float, ...]
+    local: float
+    style_scale: int
+    tv: float
+    grid: float
+    e_warp: float | None
+    static: float | None
+    pairs: int
+    macs_per_pixel: float
+    params: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, rounded to what they are good for."""
+
+        def plain(value: Any) -> Any:
+            if isinstance(value, tuple):
+                return [plain(v) for v in value]
+            return float(f"{value:.5g}") if isinstance(value, float) else value
+
+        return {name: plain(value) for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class PictureScores:
+    """What one stylised picture scores; the style's errors still at every scale.
+
+    Attributes:
+        content, tv, grid: as in `Scores`.
+        layers: (scales, 4).
+        local: (scales,).
+    """
+
+    content: float
+    tv: float
+    grid: float
+    layers: Tensor
+    local: Tensor
+
+
+def resize_area(rgb: np.ndarray, short_side: int) -> np.ndarray:
+    """Resize so that each new pixel is the mean of the area it covers: without aliasing, and without blur.
+
+    Args:
+        rgb: (H, W, 3) uint8.
+        short_side: of the result, in pixels.
+
+    Returns:
+        (H', W', 3) uint8.
+    """
+    scale = short_side / min(rgb.shape[:2])
+    picture = torch.from_numpy(np.ascontiguousarray(rgb)).float()
+    rows, columns = (_coverage(n, round(n * scale)) for n in rgb.shape[:2])
+    picture = columns @ torch.tensordot(rows, picture, 1)  # (W', W) @ (H', W, 3)
+    out: np.ndarray = picture.round().clamp(0, 255).to(torch.uint8).numpy()
+    return out
+
+
+def _coverage(old: int, new: int) -> Tensor:
+    """(new, old) fp32: which share of each new pixel each old one covers, along one axis."""
+    edges = torch.arange(new + 1, dtype=torch.float64) * old / new
+    cells = torch.arange(old, dtype=torch.float64)
+    overlap = torch.minimum(edges[1:, None], cells + 1) - torch.maximum(edges[:-1, None], cells)
+    return (overlap.clamp_min(0) * new / old).float()
+
+
+def _tensor(rgb: np.ndarray, device: torch.device) -> Tensor:
+    """(H, W, 3) uint8 -> (1, 3, H, W) fp32 in 0..1."""
+    return torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].to(device).float() / 255
+
+
+def tile_grams(features: Tensor, side: int) -> Tensor:
+    """Gram matrices of the tiles that lie whole in a picture, from the top left.
+
+    Args:
+        features: (1, C, H, W).
+        side: of a tile. A picture that is lower or narrower is one tile.
+
+    Returns:
+        (tiles, C, C).
+    """
+    _, channels, height, width = features.shape
+    if height < side or width < side:
+        return losses.gram(features)
+    tall, broad = height // side, width // side
+    cut = features[0, :, : tall * side, : broad * side]
+    tiles = cut.unflatten(2, (broad, side)).unflatten(1, (tall, side)).permute(1, 3, 0, 2, 4)
+    return losses.gram(tiles.reshape(tall * broad, channels, side, side))
+
+
+def grid_ratio(rgb: np.ndarray) -> float:
+    """How far a grid stands out of a picture: the highest ratio of the luma's power at `GRID_PERIODS` to that around them.
+
+    The spectrum is that of the differences of neighbours (which whitens photographs), windowed, averaged over all rows or all
+    columns; the wider of the two ratios counts, 1 at least.
+
+    Args:
+        rgb: (H, W, 3) uint8, `MIN_SIDE` pixels or more on each side.
+    """
+    weights = rgb_to_codes("bt709", "full")[0][0].numpy() / 255
+    luma = rgb.astype(np.float64) / 255 @ weights
+    highest = 1.0
+    for lines in (luma, luma.T):
+        size = lines.shape[1] // 24 * 24  # every period fits into it a whole number of times
+        ends = lines[:, -1:] if lines.shape[1] == size else lines[:, :0]
+        steps = np.diff(lines, axis=1, append=ends)[:, :size]
+        power = (np.abs(np.fft.rfft(steps * np.hanning(size), axis=1)) ** 2).mean(0)
+        for period in GRID_PERIODS:
+            bin_ = round(size / period)
+            around = np.concatenate([power[max(1, bin_ - 12) : max(0, bin_ - 3)], power[bin_ + 4 : bin_ + 13]])
+            peak = power[max(1, bin_ - 1) : bin_ + 2].max()
+            highest = max(highest, float(peak / (np.median(around) + 1e-12)))
+    return highest
+
+
+class PictureMeter:
+    """Measures stylised pictures against their sources and a painting.
+
+    Args:
+        loss_network: in fp32.
+        painting: (H, W, 3) uint8 RGB.
+        device: where to compute.
+    """
+
+    def __init__(self, loss_network: LossNetwork, painting: np.ndarray, device: torch.device) -> None:
+        self.network, self.device = loss_network.to(device), device
+        self.targets: list[list[Tensor]] = []
+        with torch.inference_mode():
+            for short_side in STYLE_SCALES:
+                taps = self.network(_tensor(resize_area(painting, short_side), device))
+                self.targets.append([losses.gram(t)[0] for t in taps])
+
+    @torch.inference_mode()
+    def __call__(self, source: np.ndarray, styled: np.ndarray) -> PictureScores:
+        """Measure one picture: both (H, W, 3) uint8 RGB of one size."""
+        picture = _tensor(styled, self.device)
+        content = self.network(_tensor(source, self.device))[3]
+        taps = self.network(picture)
+        tiles = [tile_grams(tap, TILE >> level) for level, tap in enumerate(taps)]
+        local = [
+            torch.stack([((t - g) ** 2).sum((1, 2)).mean() / (g**2).sum() for t, g in zip(tiles, target, strict=True)])
+            for target in self.targets
+        ]
+        return PictureScores(
+            content=float(losses.content_error(taps[3], content)),
+            tv=float(losses.total_variation(picture)),
+            grid=grid_ratio(styled),
+            layers=torch.stack([losses.style_errors(taps, target)[:, 0] for target in self.targets]).cpu(),
+            local=torch.stack(local).mean(1).cpu(),
+        )
+
+
+class FlickerMeter:
+    """Measures how steady a stylised clip is: `add` its frames in order.
+
+    Attributes:
+        errors: of each pair, mean of |O_t - warp(O_t-1)|^2 over the pixels in sight in both, 0..1.
+        static: the same over those that do not move, for pairs where they are more than 2 %.
+    """
+
+    def __init__(self) -> None:
+        from realtime.media.flow import FlowEstimator
+
+        self._flow = FlowEstimator()
+        self._last: tuple[np.ndarray, np.ndarray] | None = None
+        self.errors: list[float] = []
+        self.static: list[float] = []
+
+    def add(self, source: np.ndarray, styled: np.ndarray) -> None:
+        """The next frame of the source and of the stylised clip: both (H, W, 3) uint8 RGB of one size."""
+        from realtime.media.flow import gray
+
+        luma = gray(source)
+        if self._last is not None:
+            flow = self._flow.between(self._last[0], luma)
+            error = ((styled.astype(np.float32) - flow.warp(self._last[1]).astype(np.float32)) / 255) ** 2
+            if flow.seen.any():  # at a cut there may be nothing
+                self.errors.append(float(error[flow.seen].mean()))
+            if flow.still.mean() > 0.02:
+                self.static.append(float(error[flow.still].mean()))
+        self._last = luma, styled
+
+    def result(self) -> tuple[float | None, float | None]:
+        """(e_warp, static): root of the mean over pairs; None where there is none."""
+        e_warp, static = (math.sqrt(sum(v) / len(v)) if v else None for v in (self.errors, self.static))
+        return e_warp, static
+
+
+def _clip(stylizer: Stylizer, video: Path, frames: int) -> Iterator[tuple[Frame, Frame]]:
+    """The first frames of a clip and what the engine makes of them, planes in and planes out as for a file."""
+    from realtime.media.reader import VideoReader
+
+    with VideoReader(video) as reader:
+        source = islice(iter(reader), frames)
+        while group := list(islice(source, stylizer.engine.batch)):
+            yield from zip(group, stylizer.engine.stylize(group), strict=True)
+
+
+def evaluate(
+    stylizer: Stylizer,
+    content: Path | Sequence[Path],
+    style_image: Path,
+    *,
+    features: Path | LossNetwork | None = None,
+    video: Path | None = None,
+    limit: int = LIMIT,
+    frames: int = FRAMES,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Scores:
+    """Measure a style.
+
+    Args:
+        stylizer: the style, on the engine to be measured.
+        content: a folder of pictures, searched to the bottom, or the pictures.
+        style_image: the painting.
+        features: weights of the loss network, or the network; None takes torchvision's VGG-19.
+        video: a clip to measure flicker on; without one `e_warp` is None.
+        limit: of the pictures, in the order of their names.
+        frames: of the clip, from its beginning.
+        progress: called with what is measured ("picture", "frame"), how many are done, and how many there are at most.
+
+    Raises:
+        InputError: a file is missing or cannot be used.
+    """
+    from realtime.media.stills import read_image, rgb_from_frame
+
+    if limit < 1 or frames < 2:
+        raise InputError(f"limit {limit}, frames {frames}: at least one picture and two frames are needed")
+    pictures = (find_pictures(content) if isinstance(content, Path) else list(content))[:limit]
+    if not pictures:
+        raise InputError("no content pictures to measure on")
+    painting = read_image(style_image)
+    _check_side(style_image, painting)
+    device = torch.device(stylizer.engine.device)
+    loss_network = features if isinstance(features, LossNetwork) else LossNetwork.load(features)
+    meter = PictureMeter(loss_network, painting, device)
+    found = []
+    for done, path in enumerate(pictures, 1):
+        source = read_image(path)
+        _check_side(path, source)
+        found.append(meter(source, stylizer.image(source)))
+        if progress:
+            progress("picture", done, len(pictures))
+    flicker: tuple[float | None, float | None] = (None, None)
+    pairs = 0
+    if video is not None:
+        clip = FlickerMeter()
+        shape = None
+        for done, (before, after) in enumerate(_clip(stylizer, video, frames), 1):
+            if shape is None:
+                shape = before.y.shape
+                if min(shape) < MIN_SIDE:
+                    raise InputError(f"{video}: {shape[1]}x{shape[0]} is too small to measure on")
+            clip.add(rgb_from_frame(before), rgb_from_frame(after))
+            if progress:
+                progress("frame", done, frames)
+        pairs = len(clip.errors)
+        if not pairs:
+            raise InputError(f"{video}: has no two frames to compare")
+        flicker = clip.result()
+    layers = torch.stack([f.layers for f in found]).mean(0)
+    best = int(layers.mean(1).argmin())
+    architecture = stylizer.style.architecture
+    return Scores(
+        images=len(found),
+        content=float(np.mean([f.content for f in found])),
+        style=float(layers[best].mean()),
+        layers=tuple(layers[best].tolist()),
+        local=float(torch.stack([f.local for f in found]).mean(0)[best]),
+        style_scale=STYLE_SCALES[best],
+        tv=float(np.mean([f.tv for f in found])),
+        grid=float(np.median([f.grid for f in found])),
+        e_warp=flicker[0],
+        static=flicker[1],
+        pairs=pairs,
+        macs_per_pixel=architecture.macs_per_pixel,
+        params=TransNet(architecture).parameter_count,
+    )
+
+
+def _check_side(path: Path, rgb: np.ndarray) -> None:
+    height, width = rgb.shape[:2]
+    if min(height, width) < MIN_SIDE:
+        raise InputError(f"{path}: {width}x{height} is too small to measure on ({MIN_SIDE} pixels or more)")
+
+
+def save_metrics(path: Path, scores: Scores, **measured_on: object) -> StyleCard:
+    """Put scores into a checkpoint; its weights, recipe and the rest of its card stay as they are.
+
+    Args:
+        path: the checkpoint; rewritten as a whole, or not at all.
+        scores: they replace all metrics that were there, so that a card never mixes two measurements.
+        measured_on: what else to keep with them, JSON values: names of the pictures and the clip.
+
+    Returns:
+        the new card.
+
+    Raises:
+        StyleError: it is no checkpoint.
+        RestyleError: it cannot be written.
+    """
+    network, card = load_checkpoint(path)
+    new = replace(card, metrics={**scores.to_dict(), **measured_on})
+    save_checkpoint(path, network, new)
+    return new

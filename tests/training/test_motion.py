@@ -1,0 +1,46 @@
+"""Synthetic motion: the flow is exactly known."""
+
+from __future__ import annotations
+
+import torch
+
+from realtime.training.motion import random_motion, sensor_noise
+
+
+def test_motion_is_repeatable_and_moderate() -> None:
+    a = random_motion(8, 64, torch.Generator().manual_seed(1))
+    b = random_motion(8, 64, torch.Generator().manual_seed(1))
+    assert torch.equal(a.grid, b.grid)
+    assert a.grid.shape == (8, 64, 64, 2) and a.valid.shape == (8, 1, 64, 64)
+    assert float(a.valid.mean()) > 0.5
+    assert 0 < float((a.valid == 0).float().mean())
+
+
+def test_whole_pixel_shifts_do_not_blur() -> None:
+    """At least one in 16 is a shift (each is, with probability 1/2), and moves pixels as they are."""
+    picture = torch.rand(1, 3, 64, 64)
+    exact = 0
+    for seed in range(16):
+        motion = random_motion(1, 64, torch.Generator().manual_seed(seed))
+        moved = motion.apply(picture)
+        inside = motion.valid.bool().expand_as(moved)
+        values = set((picture * 1e4).round().flatten().tolist())
+        exact += all(v in values for v in (moved[inside] * 1e4).round().tolist()[:50])
+    assert 2 <= exact <= 14
+
+
+def test_a_picture_moved_with_its_grid_follows_it() -> None:
+    """A picture that holds its own coordinates shows where each pixel came from."""
+    axis = (torch.arange(64) + 0.5) * 2 / 64 - 1
+    ys, xs = torch.meshgrid(axis, axis, indexing="ij")
+    motion = random_motion(6, 64, torch.Generator().manual_seed(3))
+    moved = motion.apply(torch.stack([xs, ys])[None].expand(6, -1, -1, -1))
+    error = (moved - motion.grid.permute(0, 3, 1, 2)).abs() * motion.valid
+    assert float(error.max()) < 1e-3
+
+
+def test_noise_stays_in_range() -> None:
+    picture = torch.rand(2, 3, 32, 32)
+    noisy = sensor_noise(picture, 0.02, torch.Generator().manual_seed(0))
+    assert 0 <= float(noisy.min()) and float(noisy.max()) <= 1
+    assert 0 < float((noisy - picture).abs().mean()) < 0.05

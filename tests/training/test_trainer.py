@@ -1,0 +1,155 @@
+"""The loop: it learns, it stops and goes on as if it had not, and it refuses what it cannot use."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from realtime.errors import InputError
+from realtime.training.config import TrainConfig
+from realtime.training.features import LossNetwork
+from realtime.training.trainer import StepReport, state_path, train
+from realtime.transnet.checkpoint import load_checkpoint
+from realtime.transnet.network import Architecture
+
+TINY = Architecture(width=8, body=16, dilations=(1,))
+
+
+@pytest.fixture
+def config(tmp_path: Path, painting: Path, photographs: Path, vgg: Path) -> TrainConfig:
+    return TrainConfig(
+        style_image=painting,
+        content=photographs,
+        output=tmp_path / "style.safetensors",
+        features=vgg,
+        architecture=TINY,
+        steps=6,
+        batch=2,
+        size=64,
+        margin=8,
+        style_size=64,
+        warmup=2,
+        variants=2,
+        temporal=1.0,
+        tv=0.1,
+        precision="fp32",
+        save_every=2,
+        preview_every=4,
+        title="A Painting",
+        artist="A. Painter",
+        year=1900,
+    )
+
+
+def run(config: TrainConfig) -> list[dict[str, float]]:
+    reports: list[StepReport] = []
+    train(config, reports.append)
+    return [r.losses for r in reports]
+
+
+def test_a_run_learns_and_leaves_a_checkpoint(config: TrainConfig) -> None:
+    losses = run(replace(config, steps=30, learning_rate=3e-3, temporal=0.0))
+    assert losses[-1]["style"] < 0.9 * losses[0]["style"]
+    network, card = load_checkpoint(config.output)
+    assert (card.name, card.title, card.artist, card.year) == ("style", "A Painting", "A. Painter", 1900)
+    assert card.recipe["steps_done"] == 30 and card.recipe["pictures_seen"] == 60
+    assert card.architecture == TINY
+    assert str(config.output.parent) not in str(card.recipe)  # nothing of the machine
+    assert network(torch.zeros(1, 24, 4, 4)).isfinite().all()
+    assert config.output.with_name("style.preview.png").is_file()
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 4])
+def test_stopping_and_resuming_changes_nothing(config: TrainConfig, tmp_path: Path, stop_after: int) -> None:
+    """A signal after any step; the losses of the rest and the weights are those of a run that was not stopped."""
+    straight = replace(config, output=tmp_path / "straight.safetensors")
+    train(straight)
+
+    def kill(report: StepReport) -> None:
+        if report.step == stop_after:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    first = train(config, kill)
+    assert first["interrupted"] and not first["finished"] and first["steps"] == stop_after
+    second = train(replace(config, resume=True))
+    assert second["finished"] and second["steps"] == config.steps
+    a, b = load_checkpoint(straight.output)[0].state_dict(), load_checkpoint(config.output)[0].state_dict()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
+
+
+def test_same_seed_same_losses(config: TrainConfig, tmp_path: Path) -> None:
+    a = run(config)
+    assert a == run(replace(config, output=tmp_path / "b.safetensors"))
+    assert a != run(replace(config, output=tmp_path / "c.safetensors", seed=1))
+
+
+def test_starting_from_a_style(config: TrainConfig, tmp_path: Path) -> None:
+    run(config)
+    started = run(replace(config, output=tmp_path / "b.safetensors", start=str(config.output), steps=1))
+    assert started[0]["style"] != run(replace(config, output=tmp_path / "c.safetensors", steps=1))[0]["style"]
+    other = replace(config, output=tmp_path / "d.safetensors", start=str(config.output), architecture=Architecture())
+    with pytest.raises(InputError, match="another architecture"):
+        train(other)
+
+
+def test_minutes(config: TrainConfig) -> None:
+    summary = train(replace(config, minutes=0.0))
+    assert summary["steps"] == 0 and not summary["finished"]
+    assert state_path(config.output).is_file()
+
+
+def test_refusals(config: TrainConfig, tmp_path: Path) -> None:
+    cases = [
+        (replace(config, style_image=tmp_path / "none.png"), "none.png: no such picture"),
+        (replace(config, content=tmp_path / "none"), "no such folder"),
+        (replace(config, features=tmp_path / "none.safetensors"), "no such file"),
+        (replace(config, features=config.style_image), "not the weights"),
+        (replace(config, output=tmp_path / "style.pt"), "safetensors"),
+        (replace(config, output=tmp_path / "none" / "style.safetensors"), "no such folder"),
+        (replace(config, resume=True), "no state to resume"),
+    ]
+    for case, reason in cases:
+        with pytest.raises(InputError, match=reason):
+            train(case)
+        assert not case.output.exists()
+    run(replace(config, steps=2))
+    with pytest.raises(InputError, match="exists; use --overwrite"):
+        train(config)
+    with pytest.raises(InputError, match="other settings for style_weight"):
+        train(replace(config, steps=2, resume=True, style_weight=9.0))
+    state_path(config.output).write_bytes(b"damaged")
+    with pytest.raises(InputError, match="state of the run is damaged"):
+        train(replace(config, steps=2, resume=True))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"size": 60}, {"size": 100}, {"steps": 0}, {"layer_weights": (0.0, 0, 0, 0)}, {"ema": 1.0}, {"margin": 3}],
+)
+def test_config_refuses(config: TrainConfig, values: dict) -> None:
+    with pytest.raises(InputError, match=next(iter(values))):
+        replace(config, **values)
+
+
+def test_loss_network_shapes(vgg: Path) -> None:
+    network = LossNetwork.load(vgg)
+    taps = network(torch.rand(2, 3, 48, 40))
+    assert [tuple(t.shape) for t in taps] == [(2, 64, 48, 40), (2, 128, 24, 20), (2, 256, 12, 10), (2, 512, 6, 5)]
+
+
+REAL = Path(__file__).resolve().parents[3] / "shared" / "weights" / "vgg19_normalised_relu4_1.fp16.safetensors"
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="the weights of ../shared are not there")
+def test_the_real_loss_network_is_normalised() -> None:
+    """Its layers' mean activations are about 1 on a photograph-like picture; that is what its makers promise."""
+    small = torch.rand(1, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+    picture = torch.nn.functional.interpolate(small, size=(96, 96), mode="bicubic").clamp(0, 1)
+    for tap in LossNetwork.load(REAL)(picture):
+        assert 0.1 < float(tap.mean()) < 10
