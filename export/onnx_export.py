@@ -1,8 +1,8 @@
 """TransNet -> ONNX: the folded network with its planes (or RGB) in and out, padding and cropping inside the graph.
 
-The graph is written here node by node, along the network's own steps (torch.fx), not by PyTorch's exporter: it stays small and
-readable, takes any number of pictures of any size, and does not change with the exporter. What is written is run by ONNX
-Runtime and compared with PyTorch before it gets its name.
+The graph is written here node by node, along the network's own steps (torch.fx), not by PyTorch's exporter: it stays
+small and readable, takes any number of pictures of any size, and does not change with the exporter. What is written is
+run by ONNX Runtime and compared with PyTorch before it gets its name.
 
 Inputs and outputs, all sizes free unless `static` is given:
 
@@ -47,8 +47,8 @@ CHECK_SIZES = ((64, 96), (45, 70), (8, 9))
 TOLERANCES: dict[Precision, tuple[float, float]] = {"fp32": (1.0, 0.01), "fp16": (6.0, 0.3)}
 """Codes of 255 by which ONNX Runtime may differ from PyTorch in fp32: at most, and on average.
 
-In fp32 the order of the sums differs, which turns a rounding here and there. fp16 has 11 bits for weights and activations: a
-few tenths of a code, more where many roundings meet.
+In fp32 the order of the sums differs, which turns a rounding here and there. fp16 has 11 bits for weights and
+activations: a few tenths of a code, more where many roundings meet.
 """
 
 
@@ -166,7 +166,8 @@ class _Graph:
     def conv(self, x: str, conv: nn.Conv2d, name: str) -> str:
         """A convolution padded by replication."""
         pad, dilation, stride = conv.padding[0], conv.dilation, conv.stride
-        assert isinstance(pad, int) and conv.bias is not None
+        assert isinstance(pad, int)
+        assert conv.bias is not None
         if pad:
             x = self.add("Pad", x, self.constant([0, 0, pad, pad] * 2), name=f"{name}_pad", mode="edge")
         weight, bias = self.constant(conv.weight, f"{name}_weight"), self.constant(conv.bias, f"{name}_bias")
@@ -181,8 +182,9 @@ class _Graph:
 
     def network(self, x: str, network: FoldedTransNet) -> str:
         """The network, as its own `forward` says: its steps are followed one by one."""
-        steps, values = _Steps().trace(network), {}
-        for step in steps.nodes:
+        values: dict[torch.fx.Node, Any] = {}
+        module: Any = None
+        for step in _Steps().trace(network).nodes:
             kind = "input" if step.op == "placeholder" else step.op
             if step.op == "call_module":
                 module = network.get_submodule(str(step.target))
@@ -233,14 +235,15 @@ class _Graph:
         return self.add("Conv", x, kernel, self.constant(bias.float(), f"{name}_bias"), name=name)
 
     def limit(self, x: str, highest: float, name: str) -> str:
+        """Clamp to 0..highest."""
         low, high = self.constant(np.float32(0), "lowest"), self.constant(np.float32(highest), "highest")
         return self.add("Clip", x, low, high, name=name)
 
     def planes_model(self, network: FoldedTransNet) -> None:
         """The whole graph for planes."""
         cast = {p: self.add("Cast", p, name=f"{p}_float", to=self.float_code) for p in ("y", "uv")}
-        padded = [self.replicate_to_multiple(cast["y"], 8), self.replicate_to_multiple(cast["uv"], 4)]
-        for plane, styled in zip(("y", "uv"), self.planes(*padded, network), strict=True):
+        y, uv = self.replicate_to_multiple(cast["y"], MULTIPLE), self.replicate_to_multiple(cast["uv"], MULTIPLE // 2)
+        for plane, styled in zip(("y", "uv"), self.planes(y, uv, network), strict=True):
             x = self.crop(styled, cast[plane], f"{plane}_cropped")
             x = self.limit(self.add("Round", x, name=f"{plane}_round"), 255, f"{plane}_limited")
             self.add("Cast", x, name=f"styled_{plane}", to=self.onnx.TensorProto.UINT8)
@@ -257,8 +260,8 @@ class _Graph:
         # the scales of Resize are fp32 whatever the picture is
         scales = self.onnx.numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "twice")
         self.constants["twice"] = scales
-        attributes = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
-        wide = self.add("Resize", styled_uv, "", "twice", name="uv_upsampled", **attributes)
+        centers = {"coordinate_transformation_mode": "half_pixel"}
+        wide = self.add("Resize", styled_uv, "", "twice", name="uv_upsampled", outputs=(), mode="linear", **centers)
         x = self.affine(self.add("Concat", styled_y, wide, name="yuv", axis=1), inverse, -inverse @ t, "rgb_whole")
         x = self.limit(self.crop(x, "rgb_float", "rgb_cropped"), 1, "rgb_limited")
         self.add("Cast", x, name="styled_rgb", to=self.onnx.TensorProto.FLOAT)
@@ -330,9 +333,7 @@ def metadata(card: StyleCard, input: Input, precision: Precision, static: tuple[
     }
 
 
-def compare(
-    path: Path, reference: Reference, sizes: tuple[tuple[int, int], ...], batch: int
-) -> tuple[float, float]:
+def compare(path: Path, reference: Reference, sizes: tuple[tuple[int, int], ...], batch: int) -> tuple[float, float]:
     """Run a file on the CPU by ONNX Runtime, and PyTorch beside it.
 
     Args:

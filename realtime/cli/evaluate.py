@@ -36,9 +36,7 @@ def evaluate(
     features: Annotated[
         Path | None, typer.Option("--features", metavar="FILE", help="VGG-19 weights. [default: torchvision's]")
     ] = None,
-    video: Annotated[
-        Path | None, typer.Option("--video", metavar="FILE", help="A clip to measure flicker on.")
-    ] = None,
+    video: Annotated[Path | None, typer.Option("--video", metavar="FILE", help="A clip to measure flicker on.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Pictures at most, by name.")] = 64,
     frames: Annotated[int, typer.Option("--frames", min=2, metavar="N", help="Frames of the clip at most.")] = 40,
     save: Annotated[bool, typer.Option("--save", help="Write the scores into the style's file.")] = False,

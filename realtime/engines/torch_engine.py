@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from realtime.engines.base import Precision
 from realtime.engines.fused import FusedTransNet, fusing_works
@@ -82,8 +85,8 @@ class TorchEngine:
     Args:
         network: in its training form; folded here for the colours of the frames that come.
         device, precision: see `choose_device` and `choose_precision`.
-        batch: frames at once; None takes 1 on a CPU (larger ones leave its caches) and 8 elsewhere.
-        threads: of PyTorch on the CPU, for the whole process; None leaves PyTorch's choice.
+        batch: frames at once; None takes one for each thread on a CPU, and 8 elsewhere.
+        threads: on the CPU; None takes one for each core.
 
     Raises:
         InputError: a device or precision is not to be had.
@@ -108,24 +111,24 @@ class TorchEngine:
         self.network = network
         self.device = str(where)
         self.precision = choose_precision(precision, where)
-        self.batch = batch or (1 if where.type == "cpu" else 8)
+        self.threads = threads or torch.get_num_threads()
+        self.batch = batch or (self.threads if where.type == "cpu" else 8)
         self.notes: list[str] = []
         self._where, self._type = where, _TYPES[self.precision]
-        self._nets: dict[tuple[Matrix, Range], torch.nn.Module] = {}
-        if threads:
-            torch.set_num_threads(threads)
+        self._nets: dict[tuple[Matrix, Range], nn.Module] = {}
+        self._workers = _one_thread_workers(self.threads) if where.type == "cpu" else None
         self._fused = where.type == "cpu" and self.precision == "bf16" and fusing_works()
         if where.type == "cpu":
             if precision == "auto" and self.precision == "fp32":
                 self.notes.append("this processor has no bf16 instructions: computing in fp32")
             if self.precision == "bf16" and not self._fused:
                 self.notes.append("this PyTorch has no fused oneDNN convolutions: running the plain ones")
-            self.description = f"torch on cpu, {self.precision}, {torch.get_num_threads()} threads"
+            self.description = f"torch on cpu, {self.precision}, {self.threads} {'threads' if self.threads > 1 else 'thread'}"
         else:
             name = torch.cuda.get_device_name(where) if where.type == "cuda" else "Apple GPU"
             self.description = f"torch on {where} ({name}), {self.precision}, batches of {self.batch}"
 
-    def _net(self, matrix: Matrix, range: Range) -> torch.nn.Module:
+    def _net(self, matrix: Matrix, range: Range) -> nn.Module:
         key = (matrix, range)
         if key not in self._nets:
             folded: FoldedTransNet = fold(self.network, matrix, range)
@@ -133,19 +136,40 @@ class TorchEngine:
             self._nets[key] = FusedTransNet(folded) if self._fused else folded
         return self._nets[key]
 
-    @torch.inference_mode()
     def stylize(self, frames: Sequence[Frame], *, strength: float = 1.0, keep_color: bool = False) -> list[Frame]:
         """See `realtime.engines.base.Engine.stylize`."""
         if not frames:
             return []
+        net = self._net(frames[0].color.matrix, frames[0].color.range)
+        run = partial(self._run, net, strength=strength, keep_color=keep_color)
+        if self._workers is None or len(frames) == 1:
+            return run(frames)
+        return [styled for [styled] in self._workers.map(lambda frame: run([frame]), frames)]
+
+    @torch.inference_mode()
+    def _run(self, net: nn.Module, frames: Sequence[Frame], *, strength: float, keep_color: bool) -> list[Frame]:
         height, width = frames[0].height, frames[0].width
         packed = pack(frames).to(self._where, non_blocking=True)
         x = packed.permute(0, 3, 1, 2).to(self._type) - CENTER
-        out = self._net(frames[0].color.matrix, frames[0].color.range)(x)
+        out = net(x)
         if strength < 1:
             out = torch.lerp(x, out, strength)
         codes = (out.permute(0, 2, 3, 1) + CENTER).round_().clamp_(0, 255).to(torch.uint8)
         return unpack(codes.cpu(), frames, height, width, keep_color)
+
+
+def _one_thread_workers(count: int) -> ThreadPoolExecutor:
+    """Threads in each of which PyTorch uses one core: frames side by side.
+
+    Two cores on one frame meet at a barrier after every layer, and wait there for whichever was interrupted by the decoder
+    or the encoder; two cores on two frames never wait. The count of OpenMP is each thread's own, but PyTorch also
+    takes the last one set for threads that begin later, so the process's is put back.
+    """
+    workers = ThreadPoolExecutor(count, "restyle-torch", initializer=torch.set_num_threads, initargs=(1,))
+    barrier = threading.Barrier(count)
+    list(workers.map(lambda _: barrier.wait(), range(count)))  # all of them begin now
+    torch.set_num_threads(count)
+    return workers
 
 
 def pack(frames: Sequence[Frame]) -> Tensor:

@@ -1,7 +1,7 @@
 """Optical flow between two frames of a clip, and which of it can be trusted: for measuring flicker.
 
-Flow is DIS (Kroeger et al. 2016, arXiv 1603.03590) as OpenCV has it; the forward-backward check is that of Sundaram et al. 2010,
-with the constants that Lai et al. 2018 (arXiv 1808.00449) and later work on temporal consistency use.
+Flow is DIS (Kroeger et al. 2016, arXiv 1603.03590) as OpenCV has it; the forward-backward check is that of Sundaram et
+al. 2010, with the constants that Lai et al. 2018 (arXiv 1808.00449) and later work on temporal consistency use.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ class FlowEstimator:
     def __init__(self) -> None:
         import cv2
 
-        self._dis: Any = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        vision: Any = cv2  # not all releases' type hints know it
+        self._dis = vision.DISOpticalFlow_create(vision.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
     def between(self, before: np.ndarray, now: np.ndarray) -> Flow:
         """The flow from a frame back to the one before.
@@ -73,7 +74,7 @@ class FlowEstimator:
         import cv2
 
         if before.shape != now.shape or min(now.shape) < 16:
-            raise ValueError(f"flow needs two frames of one size, 16 pixels or more, not {before.shape} and {now.shape}")
+            raise ValueError(f"flow needs frames of one size, 16 pixels or more, not {before.shape} and {now.shape}")
         backward, forward = self._dis.calc(now, before, None), self._dis.calc(before, now, None)
         height, width = now.shape
         rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)

@@ -57,7 +57,8 @@ class Scores:
         tv: total variation: mean square difference of neighbouring pixels (0..1), across plus down; mean over pictures.
         grid: how far the luma's spectrum at periods of 2, 8/3, 4 and 8 pixels stands above its neighbours (about 1: not
             at all); median over pictures.
-        e_warp: sqrt(mean of |O_t - warp(O_t-1)|^2) over the pixels of a clip in sight in both frames, 0..1; None without a clip.
+        e_warp: sqrt(mean of |O_t - warp(O_t-1)|^2) over the pixels of a clip in sight in both frames, 0..1; None
+            without a clip.
         static: the same over the pixels that do not move; None where there are hardly any.
         pairs: pairs of frames measured.
         macs_per_pixel: multiply-accumulates for one luma pixel.
@@ -157,10 +158,10 @@ def tile_grams(features: Tensor, side: int) -> Tensor:
 
 
 def grid_ratio(rgb: np.ndarray) -> float:
-    """How far a grid stands out of a picture: the highest ratio of the luma's power at `GRID_PERIODS` to that around them.
+    """How far a grid stands out of a picture: the highest ratio of power at `GRID_PERIODS` to that around them, or 1.
 
-    The spectrum is that of the differences of neighbours (which whitens photographs), windowed, averaged over all rows or all
-    columns; the wider of the two ratios counts, 1 at least.
+    The spectrum is the luma's, of the differences of neighbours (which whitens photographs), windowed, averaged over
+    all rows or all columns.
 
     Args:
         rgb: (H, W, 3) uint8, `MIN_SIDE` pixels or more on each side.

@@ -54,7 +54,7 @@ class Architecture:
 
     width: int = 32
     body: int = 64
-    dilations: tuple[int, ...] = (1, 2, 1, 2, 1)
+    dilations: tuple[int, ...] = (1, 2, 2, 1)
     norm: Norm = "batch"
     skip: bool = False
     phases: Phases = "equal"

@@ -15,6 +15,7 @@ from realtime.cli import main
 from realtime.errors import InputError, RestyleError, StyleError
 from realtime.stylizer import Stylizer
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
+from realtime.transnet.folding import fold
 from realtime.transnet.network import Architecture, TransNet, identity_network
 from tests.transnet.test_network import SMALL, random_network
 
@@ -121,7 +122,7 @@ def test_a_mismatch_is_an_error_and_nothing_is_written(tmp_path: Path, monkeypat
     build = onnx_export.build
 
     def wrong(network: Any, **options: Any) -> Any:
-        other = onnx_export.fold(random_network(SMALL, seed=1))
+        other = fold(random_network(SMALL, seed=1))
         return build(other, **options)
 
     monkeypatch.setattr(onnx_export, "build", wrong)
