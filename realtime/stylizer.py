@@ -16,7 +16,7 @@ from realtime import pipeline
 from realtime.engines.base import Backend, Engine, Precision
 from realtime.errors import InputError
 from realtime.frames import Frame
-from realtime.transnet.checkpoint import StyleCard, load_checkpoint
+from realtime.transnet.checkpoint import load_checkpoint
 from realtime.transnet.gallery import find_style
 
 

@@ -1,13 +1,14 @@
 """TransNet on a CPU with oneDNN's fused convolutions: ReLU and the residual sum cost no pass of their own.
 
 PyTorch's eager convolution lays its weights out anew at every call and knows no fusion. The operators that its compiler
-(inductor) uses for that are there without a compiler too; this module calls them, after `fusing_works` has tried them out.
+(inductor) uses for that are there without a compiler too; this module calls them, after `fusing_works` has tried them
+out.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -17,39 +18,61 @@ from realtime.transnet.folding import FoldedBlock, FoldedTransNet
 
 
 class FusedConv(nn.Module):
-    """A convolution padded by replication, with ReLU or a sum in the same pass. Its weights are laid out at the first call."""
+    """A convolution padded by replication, with ReLU or a sum in the same pass.
+
+    Its weights are laid out for each size of input when that size first comes; several threads may run it at once.
+    """
 
     def __init__(self, conv: nn.Conv2d, *, relu: bool = False) -> None:
         super().__init__()
+        assert isinstance(conv.padding, tuple)
         self.conv, self.post = conv, "relu" if relu else "none"
-        self.pad = conv.padding[0]
-        assert isinstance(self.pad, int)
+        self.pad = int(conv.padding[0])
         self.laid_out: dict[torch.Size, Tensor] = {}
 
-    def _arguments(self, x: Tensor) -> tuple[Tensor, Any]:
+    def _prepare(self, x: Tensor) -> tuple[Tensor, Tensor, Any]:
+        """The padded input, the weights for its size, and the convolution's geometry."""
         if self.pad:
             x = F.pad(x, (self.pad,) * 4, mode="replicate")
         c = self.conv
-        geometry: Any = ([0, 0], list(c.stride), list(c.dilation), 1)
-        if x.shape not in self.laid_out:
-            if len(self.laid_out) > 8:
-                self.laid_out.clear()  # sizes come and go (a live filter that adapts); the layout hardly differs
-            self.laid_out[x.shape] = torch.ops.mkldnn._reorder_convolution_weight(c.weight, *geometry, list(x.shape))
-        return x, geometry
+        geometry = ([0, 0], list(c.stride), list(c.dilation), 1)
+        weight = self.laid_out.get(x.shape)
+        if weight is None:
+            weight = torch.ops.mkldnn._reorder_convolution_weight(c.weight, *geometry, list(x.shape))
+            if len(self.laid_out) >= 8:
+                self.laid_out = {}  # sizes come and go in a live filter that adapts
+            self.laid_out[x.shape] = weight
+        return x, weight, geometry
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, I, H, W) channels_last -> (N, O, H', W')."""
-        x, geometry = self._arguments(x)
-        weight = self.laid_out[x.shape]
-        return torch.ops.mkldnn._convolution_pointwise(x, weight, self.conv.bias, *geometry, self.post, [], "")  # type: ignore[no-any-return]
+        x, weight, geometry = self._prepare(x)
+        return cast(
+            Tensor,
+            torch.ops.mkldnn._convolution_pointwise(x, weight, self.conv.bias, *geometry, self.post, [], ""),
+        )
 
     def add_to(self, total: Tensor, x: Tensor) -> Tensor:
         """Add the convolution of `x` to `total`, in place."""
-        x, geometry = self._arguments(x)
-        weight = self.laid_out[x.shape]
-        return torch.ops.mkldnn._convolution_pointwise_.binary(  # type: ignore[no-any-return]
-            total, x, weight, self.conv.bias, *geometry, "add", 1.0, None, [], None
+        x, weight, geometry = self._prepare(x)
+        return cast(
+            Tensor,
+            torch.ops.mkldnn._convolution_pointwise_.binary(
+                total, x, weight, self.conv.bias, *geometry, "add", 1.0, None, [], None
+            ),
         )
+
+
+class FusedBlock(nn.Module):
+    """A `FoldedBlock`, the sum in the pass of its second convolution."""
+
+    def __init__(self, block: FoldedBlock) -> None:
+        super().__init__()
+        self.first, self.second = _fuse(nn.Sequential(block.first, block.norm)), FusedConv(block.second)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same, in the same memory."""
+        return self.second.add_to(x, self.first(x))
 
 
 class FusedTransNet(nn.Module):
@@ -59,11 +82,7 @@ class FusedTransNet(nn.Module):
         super().__init__()
         self.stem = _fuse(folded.stem)
         self.down = _fuse(folded.down)
-        blocks = []
-        for block in folded.blocks:  # type: ignore[union-attr]
-            assert isinstance(block, FoldedBlock)
-            blocks.append(nn.ModuleList([_fuse(nn.Sequential(block.first, block.norm)), FusedConv(block.second)]))
-        self.blocks = nn.ModuleList(blocks)
+        self.blocks = nn.Sequential(*(FusedBlock(cast(FoldedBlock, block)) for block in folded.blocks))
         self.up = _fuse(folded.up)
         self.refine = _fuse(folded.refine)
         assert isinstance(folded.out, nn.Conv2d)
@@ -71,11 +90,8 @@ class FusedTransNet(nn.Module):
 
     def forward(self, planes: Tensor) -> Tensor:
         """See `FoldedTransNet.forward`."""
-        x = self.down(self.stem(planes))
-        for block in self.blocks:
-            first, second = block  # type: ignore[misc]
-            x = second.add_to(x, first(x))
-        return self.out(self.refine(F.pixel_shuffle(self.up(x), 2)))  # type: ignore[no-any-return]
+        x = self.blocks(self.down(self.stem(planes)))
+        return cast(Tensor, self.out(self.refine(F.pixel_shuffle(self.up(x), 2))))
 
 
 def _fuse(part: nn.Module) -> nn.Module:
@@ -95,7 +111,11 @@ def fusing_works() -> bool:
     """Whether this PyTorch has the operators, and they give what plain convolutions give."""
     try:
         with torch.inference_mode():
-            conv = nn.Conv2d(16, 16, 3, padding=1, padding_mode="replicate").bfloat16().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            conv = (
+                nn.Conv2d(16, 16, 3, padding=1, padding_mode="replicate")
+                .bfloat16()
+                .to(memory_format=torch.channels_last)
+            )
             x = torch.randn(1, 16, 8, 8).bfloat16().to(memory_format=torch.channels_last)
             fused = FusedConv(conv, relu=True)
             plain = conv(x)

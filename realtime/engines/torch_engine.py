@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realtime.engines.base import Precision
@@ -123,7 +122,9 @@ class TorchEngine:
                 self.notes.append("this processor has no bf16 instructions: computing in fp32")
             if self.precision == "bf16" and not self._fused:
                 self.notes.append("this PyTorch has no fused oneDNN convolutions: running the plain ones")
-            self.description = f"torch on cpu, {self.precision}, {self.threads} {'threads' if self.threads > 1 else 'thread'}"
+            self.description = (
+                f"torch on cpu, {self.precision}, {self.threads} {'threads' if self.threads > 1 else 'thread'}"
+            )
         else:
             name = torch.cuda.get_device_name(where) if where.type == "cuda" else "Apple GPU"
             self.description = f"torch on {where} ({name}), {self.precision}, batches of {self.batch}"
@@ -132,7 +133,7 @@ class TorchEngine:
         key = (matrix, range)
         if key not in self._nets:
             folded: FoldedTransNet = fold(self.network, matrix, range)
-            folded = folded.to(self._where, self._type).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            folded = folded.to(self._where, self._type).to(memory_format=torch.channels_last)
             self._nets[key] = FusedTransNet(folded) if self._fused else folded
         return self._nets[key]
 
@@ -154,16 +155,16 @@ class TorchEngine:
         out = net(x)
         if strength < 1:
             out = torch.lerp(x, out, strength)
-        codes = (out.permute(0, 2, 3, 1) + CENTER).round_().clamp_(0, 255).to(torch.uint8)
+        codes = out.permute(0, 2, 3, 1).add_(CENTER).round_().clamp_(0, 255).to(torch.uint8).contiguous()
         return unpack(codes.cpu(), frames, height, width, keep_color)
 
 
 def _one_thread_workers(count: int) -> ThreadPoolExecutor:
     """Threads in each of which PyTorch uses one core: frames side by side.
 
-    Two cores on one frame meet at a barrier after every layer, and wait there for whichever was interrupted by the decoder
-    or the encoder; two cores on two frames never wait. The count of OpenMP is each thread's own, but PyTorch also
-    takes the last one set for threads that begin later, so the process's is put back.
+    Two cores on one frame meet at a barrier after every layer, and wait there for whichever was interrupted by the
+    decoder or the encoder; two cores on two frames never wait. The count of OpenMP is each thread's own, but PyTorch
+    also takes the last one set for threads that begin later, so the process's is put back.
     """
     workers = ThreadPoolExecutor(count, "restyle-torch", initializer=torch.set_num_threads, initargs=(1,))
     barrier = threading.Barrier(count)
@@ -181,41 +182,44 @@ def pack(frames: Sequence[Frame]) -> Tensor:
     height, width = frames[0].height, frames[0].width
     h, w = (-(-s // MULTIPLE) * MULTIPLE // 4 for s in (height, width))
     packed = torch.empty(len(frames), h, w, PLANE_CHANNELS, dtype=torch.uint8)
+    # A cell's row of 4 luma pixels is moved as one 32-bit number, one of 2 chroma pixels as a 16-bit number.
+    luma, chroma = packed.view(torch.int32), packed.view(torch.int16)
     for n, frame in enumerate(frames):
-        _cells(packed[n, ..., :16], 4).copy_(_in_cells(frame.y, h, w, 4))
-        _cells(packed[n, ..., 16:20], 2).copy_(_in_cells(frame.u, h, w, 2))
-        _cells(packed[n, ..., 20:], 2).copy_(_in_cells(frame.v, h, w, 2))
+        luma[n, ..., 0:4].copy_(_in_cells(frame.y, h, w, 4, np.int32))
+        chroma[n, ..., 8:10].copy_(_in_cells(frame.u, h, w, 2, np.int16))
+        chroma[n, ..., 10:12].copy_(_in_cells(frame.v, h, w, 2, np.int16))
     return packed
 
 
-def _cells(channels: Tensor, side: int) -> Tensor:
-    return channels.unflatten(-1, (side, side))  # h, w, side, side
-
-
-def _in_cells(plane: np.ndarray, h: int, w: int, side: int) -> Tensor:
-    t = torch.from_numpy(plane)
-    bottom, right = h * side - t.shape[0], w * side - t.shape[1]
+def _in_cells(plane: np.ndarray, h: int, w: int, side: int, row: type[np.signedinteger[Any]]) -> Tensor:
+    """(h, w, side): the rows of each cell as one number each."""
+    bottom, right = h * side - plane.shape[0], w * side - plane.shape[1]
     if bottom or right:
-        t = F.pad(t[None].float(), (0, right, 0, bottom), mode="replicate")[0].to(torch.uint8)
-    return t.unflatten(0, (h, side)).unflatten(2, (w, side)).permute(0, 2, 1, 3)
+        plane = np.pad(plane, ((0, bottom), (0, right)), mode="edge")
+    if plane.strides[1] != 1 or plane.strides[0] % side or plane.ctypes.data % side:
+        plane = np.ascontiguousarray(plane)  # not one line after the other at whole numbers: rare, and still right
+    rows: Tensor = torch.from_numpy(plane.view(row)).unflatten(0, (h, side)).permute(0, 2, 1)
+    return rows
 
 
 def unpack(codes: Tensor, frames: Sequence[Frame], height: int, width: int, keep_color: bool) -> list[Frame]:
-    """The inverse of `pack`: (N, h, w, 24) uint8 to frames with the times of `frames`, cropped to their size."""
-    h, w = codes.shape[1:3]
+    """The inverse of `pack`: (N, h, w, 24) uint8, contiguous, to frames of the times and the size of `frames`."""
     tall, broad = chroma_shape(height, width)
+    luma, chroma = codes.view(torch.int32), codes.view(torch.int16)
     result = []
     for n, frame in enumerate(frames):
-        y = _plane(codes[n, ..., :16], 4, h, w)[:height, :width]
+        y = _plane(luma[n, ..., 0:4])[:height, :width]
         if keep_color:
             u, v = frame.u, frame.v
         else:
-            u = _plane(codes[n, ..., 16:20], 2, h, w)[:tall, :broad]
-            v = _plane(codes[n, ..., 20:], 2, h, w)[:tall, :broad]
+            u = _plane(chroma[n, ..., 8:10])[:tall, :broad]
+            v = _plane(chroma[n, ..., 10:12])[:tall, :broad]
         result.append(frame.with_planes(y, u, v))
     return result
 
 
-def _plane(channels: Tensor, side: int, h: int, w: int) -> np.ndarray:
-    plane: Any = _cells(channels, side).permute(0, 2, 1, 3).reshape(h * side, w * side).numpy()
-    return plane  # type: ignore[no-any-return]
+def _plane(rows: Tensor) -> np.ndarray:
+    """The inverse of `_in_cells`."""
+    h, w, side = rows.shape
+    lines: np.ndarray = rows.permute(0, 2, 1).reshape(h * side, w).numpy()
+    return lines.view(np.uint8)

@@ -101,7 +101,8 @@ class TrainConfig:
             "style_size (64 or more)": self.style_size >= 64,
             "content_weight": self.content_weight >= 0,
             "style_weight": self.style_weight >= 0,
-            "layer_weights (four, not all zero)": len(self.layer_weights) == len(LAYERS) and sum(self.layer_weights) > 0,
+            "layer_weights (four, not all zero)": len(self.layer_weights) == len(LAYERS)
+            and sum(self.layer_weights) > 0,
             "tv": self.tv >= 0,
             "temporal": self.temporal >= 0,
             "learning_rate": self.learning_rate > 0,
@@ -120,6 +121,18 @@ class TrainConfig:
         for name in ("style_image", "content", "output", "features"):
             values[name] = values[name].name if values[name] is not None else None
         values["start"] = Path(self.start).stem if self.start else None
-        for name in ("title", "artist", "year", "previews", "minutes", "resume", "overwrite", "device", "threads", "preview_every", "save_every"):
+        for name in (
+            "title",
+            "artist",
+            "year",
+            "previews",
+            "minutes",
+            "resume",
+            "overwrite",
+            "device",
+            "threads",
+            "preview_every",
+            "save_every",
+        ):
             del values[name]
         return values

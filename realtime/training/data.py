@@ -1,4 +1,6 @@
-"""Content pictures for training: found in a folder, cut into crops that come again, in an order that depends on the seed alone."""
+"""Content pictures for training: found in a folder, cut into crops that come again, in an order that depends on the
+seed alone.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,7 @@ def load_picture(path: Path, short_side: int | None = None) -> Tensor:
     """
     try:
         with Image.open(path) as image:
-            picture = TF.pil_to_tensor(ImageOps.exif_transpose(image).convert("RGB"))
+            picture: Tensor = TF.pil_to_tensor(ImageOps.exif_transpose(image).convert("RGB"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such picture") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
@@ -80,8 +82,8 @@ class Crop:
 class Crops(Dataset[Crop]):
     """Square crops of pictures: `variants` of each, chosen by the seed once and for all.
 
-    A crop covers 40 to 100 % of the picture's shorter side, mirrored at random, resized to `size` + 2 * `margin`. A picture
-    that cannot be read is reported once and its place taken by the next.
+    A crop covers 40 to 100 % of the picture's shorter side, mirrored at random, resized to `size` + 2 * `margin`. A
+    picture that cannot be read is reported once and its place taken by the next.
     """
 
     def __init__(self, pictures: Sequence[Path], *, size: int, margin: int, variants: int, seed: int) -> None:
@@ -118,7 +120,9 @@ class Crops(Dataset[Crop]):
 
 
 class Order(Sampler[int]):
-    """Every item once an epoch, shuffled by seed and epoch; starts anywhere, so that a resumed run sees what comes next."""
+    """Every item once an epoch, shuffled by seed and epoch; starts anywhere, so that a resumed run sees what comes
+    next.
+    """
 
     def __init__(self, length: int, seed: int, start: int = 0) -> None:
         self.length, self.seed, self.start = length, seed, start

@@ -1,6 +1,7 @@
 """Perceptual losses (Gatys et al. 2016; Johnson et al. 2016, arXiv 1603.08155), normalised.
 
-Each error is divided by the size of what it is compared with, so that a weight means the same for any loss network, any layer
+Each error is divided by the size of what it is compared with, so that a weight means the same for any loss network, any
+layer
 and any painting: style 1.0 is as wrong as a black picture, content 1.0 as wrong as a picture of the mean feature.
 """
 
@@ -36,8 +37,8 @@ def content_error(features: Tensor, target: Tensor) -> Tensor:
 def style_errors(features: list[Tensor], targets: list[Tensor]) -> Tensor:
     """|G - G_style|^2 / |G_style|^2 for each layer and picture.
 
-    The Gram matrix is taken over one picture of the batch at a time: with small crops that asks for the style everywhere, where
-    the matrix of a whole scene would be pleased by a few patches stamped full of it.
+    The Gram matrix is taken over one picture of the batch at a time: with small crops that asks for the style
+    everywhere, where the matrix of a whole scene would be pleased by a few patches stamped full of it.
 
     Args:
         features: per layer (N, C, H, W).

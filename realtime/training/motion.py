@@ -1,8 +1,8 @@
 """Synthetic motion: pairs of views with exactly known flow, made from a still.
 
-No video and no flow network is needed (as in ReReVST, Wang et al. 2020, arXiv 2007.08501): a still is shifted, zoomed, turned
-and bent by a smooth random field, gets sensor noise and a change of brightness, and the network is asked to do the same to
-its own picture.
+No video and no flow network is needed (as in ReReVST, Wang et al. 2020, arXiv 2007.08501): a still is shifted, zoomed,
+turned and bent by a smooth random field, gets sensor noise and a change of brightness, and the network is asked to do
+the same to its own picture.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def random_motion(count: int, size: int, generator: torch.Generator) -> Motion:
 
 
 def sensor_noise(pictures: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
-    """Add what a camera adds between two frames: noise of a random strength up to `sigma`, and a slight change of brightness.
+    """Add what a camera adds between two frames: noise of a random strength up to `sigma`, and a slight change of
+    brightness.
 
     Args:
         pictures: (N, 3, H, W) in 0..1.

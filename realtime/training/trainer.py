@@ -99,8 +99,8 @@ class ContentFeatures:
         for n, index in enumerate(indices):
             features = self.kept.get(index)
             if features is None:
-                # one by one and rounded at once: what comes out does not depend on what was kept, so that a resumed run,
-                # whose memory is empty, goes on with the very same numbers
+                # one by one and rounded at once: what comes out does not depend on what was kept, so that a resumed
+                # run, whose memory is empty, goes on with the very same numbers
                 features = self.network(rgb[n : n + 1])[3][0].to(torch.bfloat16).cpu()
                 size = features.numel() * 2
                 if self.room >= size:
@@ -167,7 +167,7 @@ class Trainer:
         self.fabric.launch()
         device = self.fabric.device
         half = self.fabric._precision.precision == "bf16-mixed"
-        self.loss_network = LossNetwork.load(c.features).to(device, memory_format=torch.channels_last)
+        self.loss_network = LossNetwork.load(c.features).to(device).to(memory_format=torch.channels_last)
         with torch.no_grad():
             taps = self.loss_network(painting[None].to(device) / 255)
             self.style_targets = [losses.gram(t)[0] for t in taps]
@@ -305,7 +305,7 @@ class Trainer:
     def run(self, report: Callable[[StepReport], None] | None = None) -> dict[str, Any]:
         """Train until done, out of time, or told to stop."""
         c = self.config
-        loader = self.fabric.setup_dataloaders(
+        loader: Any = self.fabric.setup_dataloaders(
             DataLoader(
                 self.crops,
                 batch_size=c.batch,

@@ -1,1 +1,3 @@
-"""The networks: architecture, folding for inference, checkpoints and the gallery. Knows neither files of media nor PyAV."""
+"""The networks: architecture, folding for inference, checkpoints and the gallery. Knows neither files of media nor
+PyAV.
+"""

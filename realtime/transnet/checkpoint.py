@@ -1,4 +1,6 @@
-"""Checkpoints: one safetensors file holds a network with its architecture, style, recipe and metrics. No pickle anywhere."""
+"""Checkpoints: one safetensors file holds a network with its architecture, style, recipe and metrics. No pickle
+anywhere.
+"""
 
 from __future__ import annotations
 

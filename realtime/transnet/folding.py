@@ -1,11 +1,14 @@
 """Folding: a trained TransNet as plain convolutions, ready for an engine and for a source's colours.
 
-Everything linear around the convolutions goes into their weights once, at load time: batch norm, phase equalisation, the scale
-of the codes, and the conversion between the source's Y'CbCr (matrix and range) and the one the network was trained in. With
-chroma taken as nearest-upsampled that conversion is linear in the 24 plane channels, so it costs nothing per frame.
+Everything linear around the convolutions goes into their weights once, at load time: batch norm, phase equalisation,
+the scale of the codes, and the conversion between the source's Y'CbCr (matrix and range) and the one the network was
+trained in. With chroma taken as nearest-upsampled that conversion is linear in the 24 plane channels, so it costs
+nothing per frame.
 """
 
 from __future__ import annotations
+
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -28,14 +31,14 @@ class FoldedBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> the same."""
-        return self.second(F.relu_(self.norm(self.first(x)))).add_(x)
+        return cast(Tensor, self.second(F.relu_(self.norm(self.first(x)))).add_(x))
 
 
 class FoldedTransNet(nn.Module):
     """What engines run. Made by `fold`, never trained."""
 
     def __init__(
-        self, stem: nn.Module, down: nn.Module, blocks: nn.Module, up: nn.Module, refine: nn.Module, out: nn.Module
+        self, stem: nn.Module, down: nn.Module, blocks: nn.Sequential, up: nn.Module, refine: nn.Module, out: nn.Module
     ) -> None:
         super().__init__()
         self.stem, self.down, self.blocks, self.up, self.refine, self.out = stem, down, blocks, up, refine, out
@@ -54,7 +57,7 @@ class FoldedTransNet(nn.Module):
         x = self.blocks(x)
         x = F.pixel_shuffle(F.relu_(self.up(x)), 2)
         x = F.relu_(self.refine(x))
-        return self.out(x)  # type: ignore[no-any-return]
+        return cast(Tensor, self.out(x))
 
 
 def _conv(weight: Tensor, bias: Tensor, like: nn.Conv2d) -> nn.Conv2d:

@@ -1,16 +1,19 @@
 """TransNet: a feed-forward style network that works on the codec's own planes.
 
-Planes in, planes out. Y is unshuffled by 4 and U, V by 2, so that a 4:2:0 picture becomes 24 channels at a quarter of its
-size: half the numbers of RGB and no colour conversion. Most of the work is done by residual 3x3 convolutions at an eighth of
-the size, where the receptive field is wide and the cost small. The idea of one trained network per style is Johnson et al.
-2016 (arXiv 1603.08155); sub-pixel output is Shi et al. 2016 (arXiv 1609.05158).
+Planes in, planes out. Y is unshuffled by 4 and U, V by 2, so that a 4:2:0 picture becomes 24 channels at a quarter of
+its
+size: half the numbers of RGB and no colour conversion. Most of the work is done by residual 3x3 convolutions at an
+eighth of the size, where the receptive field is wide and the cost small. The idea of one trained network per style is
+Johnson et al. 2016 (arXiv 1603.08155); sub-pixel output is Shi et al. 2016 (arXiv 1609.05158).
 
 Two properties hold by construction, and tests hold them:
 
-* No statistics over the picture: normalisation, where there is one, is folded into the convolutions for inference or works on
-  one position alone. So what a pixel becomes depends on its neighbourhood only; nothing flickers when the far side of the
-  scene changes.
-* No grid: every sub-pixel convolution is *phase-equalised*. The taps of the channels that become neighbouring pixels sum
+* No statistics over the picture: normalisation, where there is one, is folded into the convolutions for inference or
+  works on
+  one position alone. So what a pixel becomes depends on its neighbourhood only; nothing flickers when the far side of
+  the scene changes.
+* No grid: every sub-pixel convolution is *phase-equalised*. The taps of the channels that become neighbouring pixels
+  sum
   to the same value, so that a flat input gives a flat output and no pattern of the unshuffling can form there.
 """
 
@@ -47,7 +50,8 @@ class Architecture:
         width: channels at 1/4 size.
         body: channels at 1/8 size.
         dilations: one residual block of two 3x3 convolutions for each entry; the entry dilates the second.
-        norm: "batch" is folded to constants for inference, "layer" normalises over the channels of each position (in the
+        norm: "batch" is folded to constants for inference, "layer" normalises over the channels of each position (in
+        the
             body only).
         phases: "equal" phase-equalises the sub-pixel convolutions, "free" leaves them as they are (`identity_network`).
     """
@@ -56,7 +60,6 @@ class Architecture:
     body: int = 64
     dilations: tuple[int, ...] = (1, 2, 2, 1)
     norm: Norm = "batch"
-    skip: bool = False
     phases: Phases = "equal"
 
     def __post_init__(self) -> None:
@@ -134,8 +137,8 @@ def equalise_phases(weight: Tensor, bias: Tensor, groups: tuple[int, ...]) -> tu
         groups: how many phases each plane has, in order; they add up to O.
 
     Returns:
-        weight and bias of the same shapes, where within each group the taps of every input channel sum to the same value
-        and the biases are equal.
+        weight and bias of the same shapes, where within each group the taps of every input channel sum to the same
+        value and the biases are equal.
     """
     taps = weight.shape[2] * weight.shape[3]
     sums = weight.sum((2, 3))  # O x I
@@ -160,7 +163,7 @@ class PhaseConv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, I, H, W) -> (N, O, H, W)."""
-        return self._conv_forward(x, *self.equalised())
+        return cast(Tensor, self._conv_forward(x, *self.equalised()))
 
 
 def conv3x3(inputs: int, outputs: int, *, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
@@ -168,9 +171,7 @@ def conv3x3(inputs: int, outputs: int, *, stride: int = 1, dilation: int = 1) ->
 
     Zeros would tell the network where the border is, and the style loss rewards painting a frame there.
     """
-    return nn.Conv2d(
-        inputs, outputs, 3, stride=stride, padding=dilation, dilation=dilation, padding_mode="replicate"
-    )
+    return nn.Conv2d(inputs, outputs, 3, stride=stride, padding=dilation, dilation=dilation, padding_mode="replicate")
 
 
 class Block(nn.Module):
@@ -217,10 +218,9 @@ class TransNet(nn.Module):
         Returns:
             the same shape and meaning.
         """
-        fine = F.relu(self.stem_norm(self.stem(planes)))
-        x = F.relu(self.down_norm(self.down(fine)))
-        x = F.pixel_shuffle(self.up(self.blocks(x)), 2)
-        x = F.relu(x + fine if self.architecture.skip else x)
+        x = F.relu(self.stem_norm(self.stem(planes)))
+        x = F.relu(self.down_norm(self.down(x)))
+        x = F.relu(F.pixel_shuffle(self.up(self.blocks(x)), 2))
         x = F.relu(self.refine_norm(self.refine(x)))
         return cast(Tensor, self.out(x))
 
@@ -244,7 +244,7 @@ def pack_planes(y: Tensor, uv: Tensor) -> Tensor:
 
 
 def unpack_planes(packed: Tensor) -> tuple[Tensor, Tensor]:
-    """The inverse of `pack_planes`: (N, 24, h, w) -> y (N, 1, 4h, 4w) and uv (N, 2, 2h, 2w), not rounded, not clamped."""
+    """The inverse of `pack_planes`: (N, 24, h, w) -> y (N, 1, 4h, 4w) and uv (N, 2, 2h, 2w), not rounded or clamped."""
     codes = packed * SCALE + CENTER
     return F.pixel_shuffle(codes[:, :16], 4), F.pixel_shuffle(codes[:, 16:], 2)
 
@@ -264,12 +264,14 @@ def identity_network() -> TransNet:
     channel = torch.arange(c)
     lift = CENTER / SCALE  # above zero, where ReLU changes nothing
     network.stem.weight[channel, channel, 1, 1] = 1
-    network.stem.bias += lift  # type: ignore[operator]
+    assert network.stem.bias is not None
+    assert network.out.bias is not None
+    network.stem.bias.add_(lift)
     for phase in range(4):
         network.down.weight[4 * channel + phase, channel, 1 + phase // 2, 1 + phase % 2] = 1
     both = torch.arange(4 * c)
     network.up.weight[both, both, 0, 0] = 1
     network.refine.weight[channel, channel, 1, 1] = 1
     network.out.weight[channel, channel, 1, 1] = 1
-    network.out.bias -= lift  # type: ignore[operator]
+    network.out.bias.sub_(lift)
     return network

@@ -10,7 +10,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 _SHAPES = {"conv1_1": (64, 3), "conv1_2": (64, 64), "conv2_1": (128, 64), "conv2_2": (128, 128), "conv3_1": (256, 128)}
-_SHAPES |= {name: (256, 256) for name in ("conv3_2", "conv3_3", "conv3_4")} | {"conv4_1": (512, 256)}
+_SHAPES |= dict.fromkeys(("conv3_2", "conv3_3", "conv3_4"), (256, 256)) | {"conv4_1": (512, 256)}
 
 
 def paint(path: Path, seed: int, size: tuple[int, int] = (96, 80)) -> Path:
