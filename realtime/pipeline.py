@@ -368,9 +368,11 @@ def run(
     try:
         for thread in state.threads:
             thread.start()
-        while not state.finished.wait(TICK):
+        while True:
             if cancel is not None and cancel.is_set():
                 raise Cancelled("cancelled")
+            if state.finished.wait(TICK):
+                break
             if progress is not None:
                 progress(encoded.frames)
     finally:

@@ -186,6 +186,80 @@ class Stylizer:
             "warnings": list(reader.warnings),
         }
 
+    def pictures(
+        self,
+        inputs: Sequence[str | Path],
+        output: str | Path,
+        *,
+        strength: float = 1.0,
+        keep_color: bool = False,
+        size: str | int | tuple[int, int] | None = None,
+        overwrite: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> dict[str, Any]:
+        """Restyle image files.
+
+        Args:
+            inputs: files, and folders whose images are taken.
+            output: a file for one input file; else a folder, made where it is missing, that gets a file of the same
+                name for each.
+            strength, keep_color, size, overwrite: as for `video`.
+            progress: called after each picture.
+
+        Returns:
+            output, style, images, seconds, fps, backend, device, precision, notes, and warnings: of several pictures
+            those that could not be read or written are told there, and the others are done all the same.
+
+        Raises:
+            InputError: a file or an option is wrong, or not one picture could be restyled.
+        """
+        from realtime.media import stills
+
+        _check_strength(strength)
+        wanted = parse_size(size)
+        sources, target = stills.find_images(inputs), Path(output)
+        alone = len(sources) == 1 and not Path(inputs[0]).is_dir() and not target.is_dir()
+        if alone:
+            targets = [target]
+            stills.check_image_target(target, overwrite=overwrite)
+        else:
+            if target.suffix and not target.is_dir():
+                raise InputError(f"{target}: several pictures need a folder to go to")
+            if not target.parent.is_dir():
+                raise InputError(f"{target}: the folder {target.parent} does not exist")
+            target.mkdir(exist_ok=True)
+            targets = [target / source.name for source in sources]
+        clock, warnings = _Clock(), []
+        for done, (source, place) in enumerate(zip(sources, targets, strict=True), 1):
+            try:
+                stills.check_image_target(place, overwrite=overwrite)
+                rgb = stills.read_image(source)
+                if wanted is not None:
+                    rgb = stills.resize_image(rgb, wanted)
+                styled = self.image(rgb, strength=strength, keep_color=keep_color)
+                stills.write_image(place, styled, overwrite=overwrite)
+            except InputError as error:
+                if len(sources) == 1:
+                    raise
+                warnings.append(str(error))
+            if progress is not None:
+                progress(Progress(done, len(sources), clock.seconds))
+        if len(warnings) == len(sources):
+            raise InputError(f"none of the {len(sources)} pictures could be restyled; the first: {warnings[0]}")
+        seconds = clock.seconds
+        return {
+            "output": str(output),
+            "style": self.style.name,
+            "images": len(sources) - len(warnings),
+            "seconds": round(seconds, 4),
+            "fps": round((len(sources) - len(warnings)) / seconds, 2),
+            "backend": self.engine.backend,
+            "device": self.engine.device,
+            "precision": self.engine.precision,
+            "notes": list(self.engine.notes),
+            "warnings": warnings,
+        }
+
     def image(self, rgb: np.ndarray, *, strength: float = 1.0, keep_color: bool = False) -> np.ndarray:
         """Restyle a picture.
 

@@ -15,7 +15,7 @@ import typer
 from typer.exceptions import Abort, Exit, TyperException
 
 from realtime import __version__
-from realtime.cli import demo, doctor, evaluate, export, styles, train, video
+from realtime.cli import demo, doctor, evaluate, export, image, styles, train, video
 from realtime.cli.common import Debug, State, one_line, say
 from realtime.errors import RestyleError
 
@@ -30,6 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("video")(video.video)
+app.command("image")(image.image)
 app.command("demo")(demo.demo)
 app.command("styles")(styles.styles)
 app.command("train")(train.train)

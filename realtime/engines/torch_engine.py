@@ -166,7 +166,7 @@ def _one_thread_workers(count: int) -> ThreadPoolExecutor:
     decoder or the encoder; two cores on two frames never wait. The count of OpenMP is each thread's own, but PyTorch
     also takes the last one set for threads that begin later, so the process's is put back.
     """
-    workers = ThreadPoolExecutor(count, "restyle-torch", initializer=torch.set_num_threads, initargs=(1,))
+    workers = ThreadPoolExecutor(count, "torch-worker", initializer=torch.set_num_threads, initargs=(1,))
     barrier = threading.Barrier(count)
     list(workers.map(lambda _: barrier.wait(), range(count)))  # all of them begin now
     torch.set_num_threads(count)

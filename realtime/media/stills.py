@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,9 @@ LUMA_WEIGHTS: Mapping[str, tuple[float, float, float]] = {
 
 _SPACE_CODES: Mapping[str, int] = {"bt601": 6, "bt709": 1, "bt2020": 9}
 _JPEG_QUALITY = 95
+
+
+MAX_SIDE = 16384
 
 
 def rgb_to_ycbcr_matrix(matrix: Matrix, value_range: Range) -> np.ndarray:
@@ -166,3 +169,43 @@ def write_image(path: str | os.PathLike[str], rgb: np.ndarray, *, overwrite: boo
         raise RestyleError(f"{target}: writing failed ({error.strerror})") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+"""What is taken for an image in a folder."""
+
+
+def find_images(inputs: Sequence[str | os.PathLike[str]]) -> list[Path]:
+    """Files as they are given, and of each folder the images in it, sorted by name.
+
+    Raises:
+        MediaError: a folder has no images.
+    """
+    found: list[Path] = []
+    for given in map(Path, inputs):
+        if not given.is_dir():
+            found.append(given)
+            continue
+        inside = sorted(p for p in given.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+        if not inside:
+            raise MediaError(f"{given}: no images in this folder ({', '.join(sorted(IMAGE_SUFFIXES))})")
+        found += inside
+    return found
+
+
+def resize_image(rgb: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
+    """(H, W, 3) uint8 RGB with a new short side in pixels, or of a new (width, height).
+
+    Raises:
+        InputError: the size is not positive, or too large.
+    """
+    import cv2
+
+    height, width = rgb.shape[:2]
+    if isinstance(size, int):
+        scale = size / min(height, width)
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    if min(size) < 1 or max(size) > MAX_SIDE:
+        raise InputError(f"--size {size[0]}x{size[1]}: sides from 1 to {MAX_SIDE} pixels are possible")
+    shrinks = size[0] * size[1] < width * height
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 
 from realtime.errors import MediaError
@@ -40,7 +41,7 @@ def test_messages(tmp_path: Path) -> None:
     sound = tmp_path / "sound.m4a"
     with av.open(str(sound), "w", format="mp4") as container:
         track: Any = container.add_stream("aac", rate=48000)
-        frame = av.AudioFrame(format="fltp", layout="stereo", samples=1024)
+        frame = av.AudioFrame.from_ndarray(np.zeros((2, 1024), np.float32), format="fltp", layout="stereo")
         frame.sample_rate, frame.pts = 48000, 0
         container.mux(track.encode(frame))
         container.mux(track.encode(None))
@@ -75,7 +76,7 @@ def test_cover_art_is_not_the_video(tmp_path: Path) -> None:
         cover: Any = container.add_stream("mjpeg", rate=1)
         cover.width, cover.height, cover.pix_fmt = 64, 64, "yuvj420p"
         cover.disposition = 1 << 10
-        frame = av.AudioFrame(format="fltp", layout="stereo", samples=1024)
+        frame = av.AudioFrame.from_ndarray(np.zeros((2, 1024), np.float32), format="fltp", layout="stereo")
         frame.sample_rate, frame.pts = 48000, 0
         sound = [*track.encode(frame), *track.encode(None)]
         picture = av.VideoFrame(64, 64, "yuvj420p")
