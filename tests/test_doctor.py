@@ -48,6 +48,13 @@ def test_the_report_is_json_and_names_everything() -> None:
     assert any(entry["name"] == "CUDAExecutionProvider" for entry in found["providers"])
 
 
+def test_without_opencv_it_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    reason = capabilities.versions()["opencv"]
+    assert reason.startswith("OpenCV cannot be loaded (")
+    assert "\n" not in reason
+
+
 def test_without_onnx_runtime_it_still_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     (entry,) = doctor._providers()

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from ..errors import RestyleError
+from . import opencv
+
 ENCODERS = (
     "libx264",
     "libx265",
@@ -47,18 +50,23 @@ def versions() -> dict[str, str]:
     found = {"av": av.__version__, "ffmpeg": str(getattr(av, "ffmpeg_version_info", "unknown"))}
     found |= {name: ".".join(map(str, numbers)) for name, numbers in av.library_versions.items()}
     try:
-        import cv2
-
-        found["opencv"] = str(cv2.__version__)
-    except ImportError as error:  # a system without the libraries it needs
-        found["opencv"] = f"cannot be loaded: {_one_line(error)}"
+        found["opencv"] = str(opencv.load().__version__)
+    except RestyleError as error:
+        found["opencv"] = str(error)
     return found
+
+
+def quiet_libraries() -> None:
+    """Call before an encoder is opened: SVT-AV1 writes to stderr past FFmpeg's log, unless told not to.
+
+    It asks once in a process. A level that the user has set in SVT_LOG holds.
+    """
+    os.environ.setdefault("SVT_LOG", "-1")
 
 
 def encoders(names: tuple[str, ...] = ENCODERS) -> list[Capability]:
     """Tries to open each encoder, for that a build has it says nothing about the hardware and the driver."""
-    with _quiet_libraries():
-        return [_try_encoder(name) for name in names]
+    return [_try_encoder(name) for name in names]
 
 
 def _try_encoder(name: str) -> Capability:
@@ -75,6 +83,7 @@ def _try_encoder(name: str) -> Capability:
     formats = [form.name for form in context.codec.video_formats or ()]
     context.pix_fmt = "yuv420p" if "yuv420p" in formats or not formats else formats[0]
     context.time_base, context.framerate = Fraction(1, 30), Fraction(30)
+    quiet_libraries()
     if name == "libx265":  # writes to stderr by itself
         context.options = {"x265-params": "log-level=none"}
     with _messages() as said:
@@ -91,17 +100,16 @@ def hardware_decoders() -> list[Capability]:
     from av.codec.hwaccel import HWAccel, hwdevices_available
 
     found = []
-    with _quiet_libraries():
-        for kind in hwdevices_available():
-            with _messages() as said:
-                try:
-                    HWAccel(kind, allow_software_fallback=False).create(av.Codec("h264", "r"))
-                except NotImplementedError:
-                    found.append(Capability(kind, False, "not for H.264 in this build of FFmpeg"))
-                except Exception as error:  # as above
-                    found.append(Capability(kind, False, said() or _one_line(error)))
-                else:
-                    found.append(Capability(kind, True))
+    for kind in hwdevices_available():
+        with _messages() as said:
+            try:
+                HWAccel(kind, allow_software_fallback=False).create(av.Codec("h264", "r"))
+            except NotImplementedError:
+                found.append(Capability(kind, False, "not for H.264 in this build of FFmpeg"))
+            except Exception as error:  # as above
+                found.append(Capability(kind, False, said() or _one_line(error)))
+            else:
+                found.append(Capability(kind, True))
     return found
 
 
@@ -143,20 +151,6 @@ class _Said:
 
     def __call__(self) -> str:
         return _one_line(self.entries[0][2]) if self.entries else ""
-
-
-@contextmanager
-def _quiet_libraries() -> Iterator[None]:
-    """Keeps SVT-AV1, which writes to stderr past FFmpeg's log, from doing so."""
-    before = os.environ.get("SVT_LOG")
-    os.environ["SVT_LOG"] = "-1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["SVT_LOG"]
-        else:
-            os.environ["SVT_LOG"] = before
 
 
 def _one_line(text: object) -> str:

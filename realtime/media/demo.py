@@ -9,10 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from .reader import plane_view
+
 _SEED = 1889
 _SAMPLE_RATE = 48000
 _CHORD = (110.0, 164.81, 220.0, 277.18, 329.63)
 _MELODY = (440.0, 554.37, 659.26, 554.37, 493.88, 659.26, 880.0, 659.26)
+_CLEAR = 256
+"""Value of a strip's fourth plane where all of what lies behind shows."""
+_STEPS = 128
+"""Fractions of a pixel by which strips move: the products of both numbers and of 255 and 256 fit into 16 bits."""
 
 
 @dataclass
@@ -20,14 +26,13 @@ class _Layer:
     """A strip wider than the picture that slides past at its own speed.
 
     Attributes:
-        color: (h, w, 3) uint8 RGB, multiplied by its opacity.
-        clear: (h, w, 3) uint8, 255 where what lies behind shows.
+        planes: (4, h, w) uint16: red, green and blue (0..255), multiplied by the opacity, and how much of what lies
+            behind shows (0..256).
         top: row of the picture at which the strip begins.
         travel: pixels by which it slides over the whole clip.
     """
 
-    color: np.ndarray
-    clear: np.ndarray
+    planes: np.ndarray
     top: int
     travel: float
 
@@ -66,10 +71,11 @@ def write_demo_clip(
         block = 1024
         heard = 0
         for index in range(count):
-            rgb = scene.paint(index / max(1, count - 1), index / fps)
-            picture = reformatter.reformat(
-                av.VideoFrame.from_ndarray(rgb, "rgb24"), format="yuv420p", dst_colorspace=1, dst_color_range=1
-            )
+            painted = scene.paint(index / max(1, count - 1), index / fps)
+            canvas = av.VideoFrame(width, height, "gbrp")
+            for plane, channel in zip(canvas.planes, (1, 2, 0), strict=True):
+                np.copyto(plane_view(plane), painted[channel], casting="unsafe")
+            picture = reformatter.reformat(canvas, format="yuv420p", dst_colorspace=1, dst_color_range=1)
             picture.pts, picture.time_base = index, Fraction(1, fps)
             picture.duration = 1
             container.mux(video.encode(picture))
@@ -87,18 +93,32 @@ def write_demo_clip(
 
 def _noise(rng: np.random.Generator, height: int, width: int, cells: float, stretch: float = 1.0) -> np.ndarray:
     """(height, width) float32 in 0..1: octaves of smooth noise, the coarsest of `cells` blobs across the height."""
-    import cv2
-
     total = np.zeros((height, width), np.float32)
     weight = 1.0
+    cells = min(cells, height / 2)  # at least one octave
     while cells < height / 1.5:
         rows, columns = max(2, round(cells)), max(2, round(cells * width / height / stretch))
         grid = rng.random((rows, columns), np.float32)
-        total += weight * cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
+        total += weight * _stretched(_stretched(grid, height).T, width).T
         cells, weight = cells * 2, weight * 0.55
     low, high = np.quantile(total, [0.01, 0.99])
-    noise: np.ndarray = np.clip((total - low) / (high - low), 0, 1)
+    noise: np.ndarray = np.clip((total - low) / max(high - low, 1e-6), 0, 1)
     return noise
+
+
+def _stretched(values: np.ndarray, rows: int) -> np.ndarray:
+    """(n, w) float32 as (rows, w): bicubic along the first axis; beyond the edges lies what is at them."""
+    at = (np.arange(rows) + 0.5) * values.shape[0] / rows - 0.5
+    first = np.floor(at).astype(np.intp)
+    x = (at - first).astype(np.float32)[:, None]
+    padded = np.take(values, np.arange(-1, values.shape[0] + 3) - 1, axis=0, mode="clip")
+    out = np.zeros((rows, values.shape[1]), np.float32)
+    for tap in range(4):
+        away = np.abs(x + 1 - tap)
+        near = (1.25 * away - 2.25) * away * away + 1
+        far = ((-0.75 * away + 3.75) * away - 6) * away + 3
+        out += np.where(away <= 1, near, far) * padded[first + 1 + tap]
+    return out
 
 
 def _mix(low: tuple[int, int, int], high: tuple[int, int, int], share: np.ndarray) -> np.ndarray:
@@ -120,8 +140,72 @@ def _ridge(rng: np.random.Generator, width: int, rough: float, bumps: float) -> 
         line += weight * smooth.astype(np.float32)
         frequency, weight = frequency * 2.1, weight * rough
     smooth_line: np.ndarray = np.convolve(np.pad(line, 4, mode="edge"), np.ones(9, np.float32) / 9, mode="valid")
-    ridge: np.ndarray = (smooth_line - smooth_line.min()) / (smooth_line.max() - smooth_line.min())
+    low, high = smooth_line.min(), smooth_line.max()
+    ridge: np.ndarray = (smooth_line - low) / max(high - low, 1e-6)
     return ridge
+
+
+def _window(
+    shape: tuple[int, ...], left: float, top: float, right: float, bottom: float
+) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray]:
+    """The part of a picture that a box touches; its columns as (1, w) and its rows as (h, 1) float64."""
+    x0, x1 = (int(np.clip(v, 0, shape[1])) for v in (np.ceil(left - 0.5), np.floor(right + 0.5) + 1))
+    y0, y1 = (int(np.clip(v, 0, shape[0])) for v in (np.ceil(top - 0.5), np.floor(bottom + 0.5) + 1))
+    return (slice(y0, y1), slice(x0, x1)), np.arange(x0, x1)[None] + 0.0, np.arange(y0, y1)[:, None] + 0.0
+
+
+def _inside(points: np.ndarray, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """(h, w) bool: the pixels in a convex polygon of (n, 2) corners, with those that its outline crosses."""
+    along = np.roll(points, -1, axis=0) - points
+    x, y = points[:, 0], points[:, 1]
+    turn = np.sign((x * np.roll(y, -1) - np.roll(x, -1) * y).sum()) or 1.0
+    normal = turn * along / np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-6)[:, None]
+    depth = normal[:, 0, None, None] * (rows - y[:, None, None]) - normal[:, 1, None, None] * (
+        columns - x[:, None, None]
+    )
+    inside: np.ndarray = depth.min(axis=0) >= -0.5
+    return inside
+
+
+def _dab(
+    color: np.ndarray, begin: tuple[float, float], end: tuple[float, float], radius: float, shade: tuple[int, int, int]
+) -> None:
+    """Paint a line with round ends, or a disc where it has no length, with soft edges."""
+    (x0, y0), (x1, y1) = begin, end
+    reach = radius + 0.5
+    where, columns, rows = _window(
+        color.shape, min(x0, x1) - reach, min(y0, y1) - reach, max(x0, x1) + reach, max(y0, y1) + reach
+    )
+    dx, dy = x1 - x0, y1 - y0
+    share = np.clip(((columns - x0) * dx + (rows - y0) * dy) / max(dx * dx + dy * dy, 1e-6), 0, 1)
+    away = np.hypot(columns - x0 - share * dx, rows - y0 - share * dy)
+    cover = np.clip(reach - away, 0, 1).astype(np.float32)[..., None]
+    color[where] += cover * (np.array(shade, np.float32) - color[where])
+
+
+def _over(back: np.ndarray, planes: np.ndarray) -> None:
+    """Lay (4, h, w) uint16 planes, as a strip has them, over (3, h, w) uint16 of a picture."""
+    back *= planes[3]
+    back >>= 8
+    back += planes[:3]
+
+
+def _between(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:
+    """uint16 of 0..256: a mean of two arrays, `share` (0..1) of the second."""
+    steps = round(share * _STEPS)
+    out: np.ndarray = first * np.uint16(_STEPS - steps)
+    out += second * np.uint16(steps)
+    out >>= 7
+    return out
+
+
+def _planes(color: np.ndarray, opacity: np.ndarray) -> np.ndarray:
+    """A strip's planes of (h, w, 3) colours (0..255) and (h, w) opacity (0..1)."""
+    opacity = np.clip(opacity, 0, 1)
+    planes = np.empty((4, *opacity.shape), np.uint16)
+    planes[:3] = np.clip(color * opacity[..., None], 0, 255).transpose(2, 0, 1)
+    planes[3] = _CLEAR - np.rint(opacity * _CLEAR)
+    return planes
 
 
 class _Scene:
@@ -141,45 +225,38 @@ class _Scene:
         self._balloon = self._make_balloon()
 
     def paint(self, share: float, time: float) -> np.ndarray:
-        """(H, W, 3) uint8 RGB at a share (0..1) of the clip; `time` in seconds drives what sways."""
-        import cv2
-
-        width, height = self._width, self._height
+        """(3, H, W) uint16 RGB (0..255) at a share (0..1) of the clip; `time` in seconds drives what sways."""
+        unit = self._height / 360
         out = self._sky.copy()
-        self._over(out, self._clouds, share, 0.0)
-        self._over(out, self._layers[0], share, 0.0)
+        self._slide(out, self._clouds, share, 0.0)
+        self._slide(out, self._layers[0], share, 0.0)
         # The balloon flies between the mountains and the hills.
-        unit = height / 360
-        x = width * (0.16 + 0.34 * share)
-        y = height * (0.20 - 0.07 * share) + 4 * unit * np.sin(time * 1.7)
-        color, clear = self._balloon
-        shift = np.array([[1, 0, x], [0, 1, y]], np.float32)
-        moved = cv2.warpAffine(color, shift, (width, height), flags=cv2.INTER_LINEAR)
-        hole = cv2.warpAffine(clear, shift, (width, height), borderMode=cv2.BORDER_CONSTANT, borderValue=(255,) * 3)
-        cv2.add(cv2.multiply(out, hole, scale=1 / 255), moved, dst=out)
+        self._fly(
+            out,
+            self._width * (0.16 + 0.34 * share),
+            self._height * (0.20 - 0.07 * share) + 4 * unit * np.sin(time * 1.7),
+        )
         for number, layer in enumerate(self._layers[1:]):
-            self._over(out, layer, share, (0.0, 0.0, 1.5 * unit)[number] * np.sin(time * 2.2))
+            self._slide(out, layer, share, (0.0, 0.0, 1.5 * unit)[number] * np.sin(time * 2.2))
         return out
 
-    def _over(self, out: np.ndarray, layer: _Layer, share: float, sway: float) -> None:
-        import cv2
+    def _slide(self, out: np.ndarray, layer: _Layer, share: float, sway: float) -> None:
+        _, rows, wide = layer.planes.shape
+        at = float(np.clip(layer.travel * share + 4 - sway, 0, wide - self._width - 1))
+        left = int(at)
+        first, second = (layer.planes[..., x : x + self._width] for x in (left, left + 1))
+        _over(out[:, layer.top : layer.top + rows], _between(first, second, at - left))
 
-        rows = layer.color.shape[0]
-        shift = np.array([[1, 0, -layer.travel * share - 4 + sway], [0, 1, 0]], np.float32)
-        size = (self._width, rows)
-        color = cv2.warpAffine(layer.color, shift, size, flags=cv2.INTER_LINEAR)
-        clear = cv2.warpAffine(layer.clear, shift, size, flags=cv2.INTER_LINEAR)
-        part = out[layer.top : layer.top + rows]
-        part[:] = cv2.add(cv2.multiply(part, clear, scale=1 / 255), color)
+    def _fly(self, out: np.ndarray, x: float, y: float) -> None:
+        """The balloon, whose outermost pixels are clear on all sides, with its corner at (x, y)."""
+        left, top = int(x), int(y)
+        across = _between(self._balloon[..., 1:], self._balloon[..., :-1], x - left)
+        moved = _between(across[:, 1:], across[:, :-1], y - top)
+        part = out[:, top : top + moved.shape[1], left : left + moved.shape[2]]
+        _over(part, moved[:, : part.shape[1], : part.shape[2]])
 
     def _layer(self, color: np.ndarray, opacity: np.ndarray, top: int, travel: float) -> _Layer:
-        opacity = np.clip(opacity, 0, 1)[..., None]
-        return _Layer(
-            np.clip(color * opacity, 0, 255).astype(np.uint8),
-            np.repeat(255 - np.rint(opacity * 255).astype(np.uint8), 3, axis=2),
-            top,
-            travel,
-        )
+        return _Layer(_planes(color, opacity), top, travel)
 
     def _wide(self, travel: float) -> int:
         return self._width + round(travel) + 16
@@ -197,8 +274,7 @@ class _Scene:
         sky += np.exp(-((away / 0.22) ** 2))[..., None] * np.array([130, 100, 40], np.float32)
         disc = np.clip((0.062 - away) * height / 1.5, 0, 1)[..., None]
         sky = sky * (1 - disc) + disc * np.array([255, 246, 196], np.float32)
-        out: np.ndarray = np.clip(sky, 0, 255).astype(np.uint8)
-        return out
+        return np.ascontiguousarray(np.clip(sky, 0, 255).astype(np.uint16).transpose(2, 0, 1))
 
     def _make_clouds(self, rng: np.random.Generator) -> _Layer:
         travel = 0.10 * self._width
@@ -245,20 +321,19 @@ class _Scene:
         return self._layer(_mix(dark, bright, share), np.clip(depth, 0, 1), first, travel)
 
     def _make_village(self, rng: np.random.Generator) -> _Layer:
-        import cv2
-
         unit = self._height / 360
         travel = 130 * unit
         width, first = self._wide(travel), round(self._height * 0.52)
         height = round(self._height * 0.90) - first
-        color = np.zeros((height, width, 3), np.uint8)
-        mask = np.zeros((height, width), np.uint8)
+        color = np.zeros((height, width, 3), np.float32)
+        mask = np.zeros((height, width), np.float32)
 
         def fill(points: list[tuple[float, float]], shade: tuple[int, int, int]) -> None:
-            at = np.array(points, np.float32)
-            fixed = np.rint(at * 16).astype(np.int32)
-            cv2.fillPoly(color, [fixed], shade, cv2.LINE_8, 4)
-            cv2.fillPoly(mask, [fixed], 255, cv2.LINE_8, 4)
+            at = np.array(points)
+            where, columns, rows = _window(mask.shape, *at.min(axis=0), *at.max(axis=0))
+            inside = _inside(at, columns, rows)
+            color[where][inside] = shade
+            mask[where][inside] = 1
 
         ground = height * 0.62
         x = 20 * unit
@@ -299,13 +374,13 @@ class _Scene:
                     green = (76, 112, 52) if lit else (int(rng.integers(14, 34)), int(rng.integers(42, 64)), 40)
                     fill([(cx - size, cy + size), (cx + size * 0.2, cy - 2.2 * size), (cx + size, cy + size)], green)
                 x += wide + rng.uniform(2, 24) * unit
-        soft = cv2.GaussianBlur(mask, (3, 3), 0).astype(np.float32) / 255
+        padded = np.pad(mask, 1, mode="edge")
+        across = padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]
+        soft = (across[:-2] + 2 * across[1:-1] + across[2:]) / 16
         grain = (_noise(rng, height, width, 20)[..., None] - 0.5) * 34
-        return self._layer(color.astype(np.float32) + grain, soft * (mask > 0), first, travel)
+        return self._layer(color + grain, soft * (mask > 0), first, travel)
 
     def _make_field(self, rng: np.random.Generator) -> _Layer:
-        import cv2
-
         unit = self._height / 360
         travel = 230 * unit
         width, first = self._wide(travel), round(self._height * 0.70)
@@ -324,17 +399,14 @@ class _Scene:
             y = line[min(width - 1, int(x))] + 4 * unit + down * (height - 20 * unit)
             size = (0.8 + 2.4 * down) * unit
             shade = [(212, 44, 34), (226, 70, 42), (250, 240, 220), (88, 70, 168)][rng.integers(4)]
-            center = (round(x * 16), round(y * 16))
-            cv2.line(
-                color, (round(x), round(y)), (round(x + unit), round(y + 5 * size)), (40, 70, 28), max(1, int(unit))
-            )
-            cv2.circle(color, center, max(8, round(size * 16)), shade, -1, cv2.LINE_AA, 4)
+            _dab(color, (x, y), (x + unit, y + 5 * size), 0.5 * max(1.0, unit), (40, 70, 28))
+            _dab(color, (x, y), (x, y), size + 0.25, shade)
         return self._layer(color, np.clip(depth, 0, 1), first, travel)
 
-    def _make_balloon(self) -> tuple[np.ndarray, np.ndarray]:
-        """Colour and clear planes of a striped balloon, 3/4 of whose height is the envelope."""
-        height = round(0.24 * self._height)
-        width = round(height * 0.8)
+    def _make_balloon(self) -> np.ndarray:
+        """Planes, as a strip has them, of a striped balloon, 3/4 of whose height is the envelope."""
+        height = max(4, round(0.24 * self._height))
+        width = max(4, round(height * 0.8))
         rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
         radius = width * 0.46
         x, y = (columns - width / 2) / radius, (rows - radius - 2) / radius
@@ -349,9 +421,8 @@ class _Scene:
         basket = (np.abs(x) < 0.17) & (rows > height * 0.88) & (rows < height * 0.985)
         ropes = (np.abs(np.abs(x) - 0.16) < 0.02) & (y > 1.2) & (rows < height * 0.9)
         color[basket], color[ropes] = (104, 66, 36), (70, 54, 44)
-        opacity = np.maximum(opacity, (basket | ropes).astype(np.float32))[..., None]
-        clear = np.repeat(255 - np.rint(opacity * 255).astype(np.uint8), 3, axis=2)
-        return np.clip(color * opacity, 0, 255).astype(np.uint8), clear
+        opacity = np.maximum(opacity, (basket | ropes).astype(np.float32))
+        return _planes(np.pad(color, ((1, 1), (1, 1), (0, 0))), np.pad(opacity, 1))
 
 
 def _sound(seconds: float) -> np.ndarray:

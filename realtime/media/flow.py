@@ -7,9 +7,10 @@ al. 2010, with the constants that Lai et al. 2018 (arXiv 1808.00449) and later w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+
+from . import opencv
 
 STILL = 0.2
 """Pixels that move by less than so many pixels count as not moving."""
@@ -39,7 +40,7 @@ class Flow:
         Returns:
             The same shape and type, interpolated linearly; worth nothing where not `seen`.
         """
-        import cv2
+        cv2 = opencv.load()
 
         warped: np.ndarray = cv2.remap(before, self.x, self.y, cv2.INTER_LINEAR)
         return warped
@@ -47,7 +48,7 @@ class Flow:
 
 def gray(rgb: np.ndarray) -> np.ndarray:
     """(H, W, 3) uint8 RGB as (H, W) uint8 luma (BT.601), what `FlowEstimator` wants."""
-    import cv2
+    cv2 = opencv.load()
 
     out: np.ndarray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     return out
@@ -57,10 +58,8 @@ class FlowEstimator:
     """DIS optical flow with a forward-backward check."""
 
     def __init__(self) -> None:
-        import cv2
-
-        vision: Any = cv2  # not all releases' type hints know it
-        self._dis = vision.DISOpticalFlow_create(vision.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        cv2 = opencv.load()
+        self._dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
     def between(self, before: np.ndarray, now: np.ndarray) -> Flow:
         """The flow from a frame back to the one before.
@@ -71,7 +70,7 @@ class FlowEstimator:
         Raises:
             ValueError: the sizes differ, or are too small.
         """
-        import cv2
+        cv2 = opencv.load()
 
         if before.shape != now.shape or min(now.shape) < 16:
             raise ValueError(f"flow needs frames of one size, 16 pixels or more, not {before.shape} and {now.shape}")

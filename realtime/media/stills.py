@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import InputError, MediaError, RestyleError
 from ..frames import ColorTags, Frame, Matrix, Range
+from . import opencv
 
 LUMA_WEIGHTS: Mapping[str, tuple[float, float, float]] = {
     "bt601": (0.299, 0.587, 0.114),
@@ -50,7 +51,7 @@ def frame_from_rgb(rgb: np.ndarray, *, matrix: Matrix = "bt709", value_range: Ra
     Raises:
         ValueError: wrong shape or dtype.
     """
-    import cv2
+    cv2 = opencv.load()
 
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or not rgb.size:
         raise ValueError(f"(H, W, 3) uint8 is needed, not {rgb.shape} {rgb.dtype}")
@@ -76,7 +77,7 @@ def frame_from_rgb(rgb: np.ndarray, *, matrix: Matrix = "bt709", value_range: Ra
 
 def rgb_from_frame(frame: Frame) -> np.ndarray:
     """A frame as (H, W, 3) uint8 RGB, by its own matrix and range; chroma is interpolated linearly."""
-    import cv2
+    cv2 = opencv.load()
 
     height, width = frame.y.shape
     rows, columns = frame.u.shape
@@ -99,7 +100,7 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     Raises:
         MediaError: the file is missing, a folder, unreadable, or not an image.
     """
-    import cv2
+    cv2 = opencv.load()
 
     name = os.fspath(path)
     try:
@@ -128,7 +129,7 @@ def check_image_target(path: str | os.PathLike[str], *, overwrite: bool = False)
     Raises:
         InputError: no folder, no such format, or the file exists and must not be replaced.
     """
-    import cv2
+    cv2 = opencv.load()
 
     target = Path(path)
     if target.is_dir():
@@ -150,7 +151,7 @@ def write_image(path: str | os.PathLike[str], rgb: np.ndarray, *, overwrite: boo
         InputError: see `check_image_target`.
         RestyleError: writing fails.
     """
-    import cv2
+    cv2 = opencv.load()
 
     check_image_target(path, overwrite=overwrite)
     target = Path(path)
@@ -199,7 +200,7 @@ def resize_image(rgb: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
     Raises:
         InputError: the size is not positive, or too large.
     """
-    import cv2
+    cv2 = opencv.load()
 
     height, width = rgb.shape[:2]
     if isinstance(size, int):
@@ -208,4 +209,5 @@ def resize_image(rgb: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
     if min(size) < 1 or max(size) > MAX_SIDE:
         raise InputError(f"--size {size[0]}x{size[1]}: sides from 1 to {MAX_SIDE} pixels are possible")
     shrinks = size[0] * size[1] < width * height
-    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    resized: np.ndarray = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    return resized

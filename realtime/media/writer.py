@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import InputError, RestyleError
 from ..frames import Frame, chroma_shape
+from .capabilities import quiet_libraries
 from .encoders import (
     AUDIO_ENCODERS,
     AUTO_ENCODERS,
@@ -205,6 +206,7 @@ class VideoWriter:
             if not name:
                 raise InputError(f"{path}: {path.suffix} does not hold video as we write it; use {KNOWN_EXTENSIONS}")
         self._add_video(name, quality, threads)
+        quiet_libraries()
         self._reader.retain()
         self._retained = True
         self._add_others()

@@ -128,7 +128,9 @@ def test_frames_may_be_reused_after_write(source: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("encoder", "extension"), [("libx265", "mp4"), ("mpeg4", "mp4"), ("libsvtav1", "mkv"),
                                                     ("libvpx", "webm"), ("mjpeg", "mov"), ("ffv1", "mkv")])  # fmt: skip
-def test_named_encoders(source: Path, tmp_path: Path, encoder: str, extension: str) -> None:
+def test_named_encoders(
+    source: Path, tmp_path: Path, encoder: str, extension: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     from av.codec.codec import Codec, UnknownCodecError
 
     try:
@@ -137,6 +139,7 @@ def test_named_encoders(source: Path, tmp_path: Path, encoder: str, extension: s
         pytest.skip(f"{encoder} is not in this build of FFmpeg")
     summary = identity(source, tmp_path / f"b.{extension}", encoder=encoder)
     assert summary.encoder == encoder
+    assert capfd.readouterr() == ("", "")
     pictures = decoded(tmp_path / f"b.{extension}")
     assert len(pictures) == 50
     assert max(abs(p.time - pictures[0].time - i / 25) for i, p in enumerate(pictures)) < 0.001

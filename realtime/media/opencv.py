@@ -1,0 +1,29 @@
+"""OpenCV, loaded where it is first needed: it wants libraries that a bare system lacks, and videos do without it."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+
+from ..errors import RestyleError
+
+
+def load() -> ModuleType:
+    """The module cv2.
+
+    Raises:
+        RestyleError: it is not installed, or a library that it needs is missing.
+    """
+    path = sys.path.copy()
+    try:
+        import cv2
+    except ImportError as error:
+        # What its loader leaves behind when it fails: a second attempt would print, and blame the first.
+        sys.path[:] = path
+        vars(sys).pop("OpenCV_LOADER", None)
+        why = " ".join(str(error).split())
+        raise RestyleError(
+            f"OpenCV cannot be loaded ({why}); on Debian or Ubuntu `apt install libgl1 libglib2.0-0`, "
+            "or `pip install opencv-python-headless` in its place"
+        ) from None
+    return cv2
