@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from realtime.training.trainer import StepReport
 
 
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"--layer-weights {text!r}: four numbers with commas between are wanted.") from None
+
+
 def train(
     style_image: Annotated[Path, typer.Argument(metavar="STYLE_IMAGE", help="The painting.", show_default=False)],
     content: Annotated[
@@ -28,6 +35,18 @@ def train(
     batch: Annotated[int | None, typer.Option("--batch", min=1, metavar="N", help="Pictures a step.")] = None,
     size: Annotated[
         int | None, typer.Option("--size", min=64, metavar="PX", help="Side of the crops, a multiple of 8.")
+    ] = None,
+    margin: Annotated[
+        int | None, typer.Option("--margin", min=0, metavar="PX", help="Around the crops; seen, not scored.")
+    ] = None,
+    smallest_crop: Annotated[
+        float | None, typer.Option("--smallest-crop", metavar="SHARE", help="Least share of a picture in a crop.")
+    ] = None,
+    variants: Annotated[
+        int | None, typer.Option("--variants", min=1, metavar="N", help="Crops of each picture, used in turn.")
+    ] = None,
+    layer_weights: Annotated[
+        str | None, typer.Option("--layer-weights", metavar="A,B,C,D", help="Of relu1_1, relu2_1, relu3_1, relu4_1.")
     ] = None,
     temporal: Annotated[
         float | None, typer.Option("--temporal", min=0, metavar="W", help="Weight of steadiness under motion.")
@@ -75,6 +94,10 @@ def train(
         "tv": tv,
         "content_weight": content_weight,
         "style_weight": style_weight,
+        "margin": margin,
+        "smallest_crop": smallest_crop,
+        "variants": variants,
+        "layer_weights": None if layer_weights is None else _numbers(layer_weights),
         "style_size": style_size,
         "learning_rate": learning_rate,
         "title": title,

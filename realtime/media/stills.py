@@ -91,7 +91,8 @@ def rgb_from_frame(frame: Frame) -> np.ndarray:
         full = cv2.resize(small, (2 * columns, 2 * rows), interpolation=cv2.INTER_LINEAR)
         planes[..., index] = full[:height, :width]
     rgb = cv2.transform(planes, backward)
-    return np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
+    out: np.ndarray = np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
+    return out
 
 
 def read_image(path: str | os.PathLike[str]) -> np.ndarray:

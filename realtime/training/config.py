@@ -29,6 +29,9 @@ class TrainConfig:
         size: side of the square crops in pixels that the losses see, a multiple of 8.
         margin: pixels that the network sees around them, a multiple of 8. Without it the border of every crop would
             be scored, and the network learns to please the style loss with a painted frame.
+        smallest_crop: smallest share of a picture's shorter side that a crop covers. Frames of a video are smoother
+            than small photographs; enlarged crops are as smooth, and teach the network to paint where there is little
+            to see.
         style_size: short side of the painting in pixels.
         content_weight, style_weight: of the two perceptual losses, each normalised (see realtime.training.losses).
         layer_weights: of the style error at relu1_1, relu2_1, relu3_1, relu4_1; they are divided by their sum.
@@ -60,13 +63,14 @@ class TrainConfig:
     features: Path | None = None
     architecture: Architecture = field(default_factory=Architecture)
     steps: int = 10000
-    batch: int = 4
-    size: int = 160
-    margin: int = 24
+    batch: int = 2
+    size: int = 192
+    margin: int = 16
+    smallest_crop: float = 0.2
     style_size: int = 384
     content_weight: float = 1.0
-    style_weight: float = 2.0
-    layer_weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
+    style_weight: float = 4.0
+    layer_weights: tuple[float, ...] = (1.0, 1.0, 2.0, 3.0)
     tv: float = 0.0
     temporal: float = 0.0
     noise: float = 0.015
@@ -75,7 +79,7 @@ class TrainConfig:
     clip: float = 0.3
     freeze_norm: float = 0.6
     ema: float = 0.999
-    variants: int = 4
+    variants: int = 3
     cache_gigabytes: float = 4.0
     start: str | None = None
     minutes: float | None = None
@@ -98,6 +102,7 @@ class TrainConfig:
             "batch": self.batch >= 1,
             "size (a multiple of 8, 64 or more)": self.size % 8 == 0 and self.size >= 64,
             "margin (a multiple of 8, 0 or more)": self.margin % 8 == 0 and self.margin >= 0,
+            "smallest_crop (above 0, to 1)": 0 < self.smallest_crop <= 1,
             "style_size (64 or more)": self.style_size >= 64,
             "content_weight": self.content_weight >= 0,
             "style_weight": self.style_weight >= 0,

@@ -82,12 +82,16 @@ class Crop:
 class Crops(Dataset[Crop]):
     """Square crops of pictures: `variants` of each, chosen by the seed once and for all.
 
-    A crop covers 40 to 100 % of the picture's shorter side, mirrored at random, resized to `size` + 2 * `margin`. A
-    picture that cannot be read is reported once and its place taken by the next.
+    A crop covers a share of the picture's shorter side, from `smallest` to all of it (uniform in the logarithm), is
+    mirrored at random, and resized to `size` + 2 * `margin`. A picture that cannot be read is reported once and its
+    place taken by the next.
     """
 
-    def __init__(self, pictures: Sequence[Path], *, size: int, margin: int, variants: int, seed: int) -> None:
-        self.pictures, self.size, self.margin, self.variants, self.seed = list(pictures), size, margin, variants, seed
+    def __init__(
+        self, pictures: Sequence[Path], *, size: int, margin: int, smallest: float, variants: int, seed: int
+    ) -> None:
+        self.pictures, self.size, self.margin, self.smallest = list(pictures), size, margin, smallest
+        self.variants, self.seed = variants, seed
         self.broken: set[Path] = set()
 
     def __len__(self) -> int:
@@ -111,7 +115,7 @@ class Crops(Dataset[Crop]):
         r = torch.rand(6, generator=generator).tolist()
         height, width = picture.shape[1:]
         whole = self.size + 2 * self.margin
-        side = max(1, round(min(height, width) * (0.4 + 0.6 * r[0])))
+        side = max(1, round(min(height, width) * self.smallest ** r[0]))
         top, left = round(r[1] * (height - side)), round(r[2] * (width - side))
         crop = TF.resized_crop(picture, top, left, side, side, [whole, whole], antialias=True)
         if r[3] < 0.5:

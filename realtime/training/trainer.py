@@ -173,7 +173,9 @@ class Trainer:
             self.style_targets = [losses.gram(t)[0] for t in taps]
         if half:
             self.loss_network.to(torch.bfloat16)
-        self.crops = Crops(pictures, size=c.size, margin=c.margin, variants=c.variants, seed=c.seed)
+        self.crops = Crops(
+            pictures, size=c.size, margin=c.margin, smallest=c.smallest_crop, variants=c.variants, seed=c.seed
+        )
         self.content_features = ContentFeatures(self.loss_network, c.cache_gigabytes)
         network = self._initial_network()
         optimizer = torch.optim.Adam(network.parameters(), lr=c.learning_rate, betas=(0.9, 0.99))

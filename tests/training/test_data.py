@@ -40,9 +40,9 @@ def test_load_picture(tmp_path: Path) -> None:
 
 
 def test_crops_depend_on_the_seed_alone(photographs: Path) -> None:
-    a = Crops(find_pictures(photographs), size=64, margin=8, variants=3, seed=1)
-    b = Crops(find_pictures(photographs), size=64, margin=8, variants=3, seed=1)
-    c = Crops(find_pictures(photographs), size=64, margin=8, variants=3, seed=2)
+    a = Crops(find_pictures(photographs), size=64, margin=8, smallest=0.4, variants=3, seed=1)
+    b = Crops(find_pictures(photographs), size=64, margin=8, smallest=0.4, variants=3, seed=1)
+    c = Crops(find_pictures(photographs), size=64, margin=8, smallest=0.4, variants=3, seed=2)
     assert len(a) == 12
     for i in range(12):
         assert a[i].picture.shape == (3, 80, 80)
@@ -53,7 +53,7 @@ def test_crops_depend_on_the_seed_alone(photographs: Path) -> None:
 
 def test_broken_pictures_are_reported_once_and_replaced(photographs: Path, caplog: pytest.LogCaptureFixture) -> None:
     (photographs / "0.png").write_bytes(b"not a picture")
-    crops = Crops(find_pictures(photographs), size=64, margin=0, variants=2, seed=0)
+    crops = Crops(find_pictures(photographs), size=64, margin=0, smallest=0.4, variants=2, seed=0)
     with caplog.at_level(logging.WARNING):
         assert [crops[i].index for i in range(len(crops))] == list(range(8))
     assert sum("0.png" in r.message for r in caplog.records) == 1
@@ -61,7 +61,7 @@ def test_broken_pictures_are_reported_once_and_replaced(photographs: Path, caplo
         if path.is_file():
             path.write_bytes(b"")
     with pytest.raises(InputError, match="none of the 4"):
-        Crops(find_pictures(photographs), size=64, margin=0, variants=1, seed=0)[0]
+        Crops(find_pictures(photographs), size=64, margin=0, smallest=0.4, variants=1, seed=0)[0]
 
 
 def test_order_is_a_permutation_and_starts_anywhere() -> None:

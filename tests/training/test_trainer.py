@@ -53,8 +53,8 @@ def run(config: TrainConfig) -> list[dict[str, float]]:
 
 
 def test_a_run_learns_and_leaves_a_checkpoint(config: TrainConfig) -> None:
-    # Style alone: against a random loss network the content would pull the other way. Norms stay as they are in training,
-    # for their statistics need more steps than these.
+    # Style alone: against a random loss network the content would pull the other way. Norms stay as they are in
+    # training, for their statistics need more steps than these.
     alone = replace(config, content_weight=0.0, temporal=0.0, tv=0.0, freeze_norm=1.0)
     losses = run(replace(alone, steps=30, learning_rate=3e-3))
     assert losses[-1]["style"] < 0.8 * losses[0]["style"]  # a running mean: the losses themselves fall further
