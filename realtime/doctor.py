@@ -68,6 +68,8 @@ def _versions() -> dict[str, str]:
 def _cpu() -> dict[str, Any]:
     import torch
 
+    from realtime.engines.torch_engine import cpu_bf16
+
     try:
         cores = len(os.sched_getaffinity(0))  # what this process may use, which in a container is not all there are
     except AttributeError:
@@ -78,7 +80,7 @@ def _cpu() -> dict[str, Any]:
         "cores": cores,
         "threads": torch.get_num_threads(),
         "capability": torch.backends.cpu.get_cpu_capability(),
-        "bf16": _cpu_bf16(),
+        "bf16": cpu_bf16(),
     }
 
 
@@ -91,23 +93,6 @@ def _cpu_name() -> str:
         except OSError:
             pass
     return platform.processor() or platform.machine()
-
-
-def _cpu_bf16() -> str:
-    """How the CPU takes bf16: "amx", "avx512" (own instructions), "emulated" or "no"."""
-    import torch
-
-    flags: dict[str, Any] = {}
-    if hasattr(torch.cpu, "get_capabilities"):
-        flags = dict(torch.cpu.get_capabilities())
-    if flags.get("amx_bf16"):
-        return "amx"
-    if flags.get("avx512_bf16"):
-        return "avx512"
-    try:
-        return "emulated" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "no"
-    except (AttributeError, RuntimeError):  # a build without oneDNN
-        return "no"
 
 
 def _devices() -> list[dict[str, Any]]:

@@ -54,6 +54,28 @@ def guess_matrix(space: int, height: int) -> Matrix:
     return "bt709" if height >= 720 else "bt601"
 
 
+_KR_KB: dict[Matrix, tuple[float, float]] = {
+    "bt601": (0.299, 0.114),
+    "bt709": (0.2126, 0.0722),
+    "bt2020": (0.2627, 0.0593),
+}
+
+
+def rgb_to_codes(matrix: Matrix, range: Range) -> tuple[np.ndarray, np.ndarray]:
+    """The affine map from R'G'B' in 0..1 to 8-bit codes (ITU-R BT.601, BT.709, BT.2020 non-constant luminance).
+
+    Returns:
+        (3, 3) float64 `m` and (3,) float64 `t`: codes (Y, U, V) in 0..255 = m @ rgb + t.
+    """
+    kr, kb = _KR_KB[matrix]
+    luma = np.array([kr, 1 - kr - kb, kb])
+    red, _, blue = np.eye(3)
+    rows = np.stack([luma, (blue - luma) / (2 * (1 - kb)), (red - luma) / (2 * (1 - kr))])
+    if range == "limited":
+        return rows * np.array([[219.0], [224.0], [224.0]]), np.array([16.0, 128.0, 128.0])
+    return rows * 255.0, np.array([0.0, 128.0, 128.0])
+
+
 @dataclass(slots=True)
 class Frame:
     """One picture as 8-bit 4:2:0 planes, with its time.

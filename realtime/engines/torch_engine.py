@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -24,17 +24,25 @@ from realtime.transnet.network import CENTER, MULTIPLE, PLANE_CHANNELS, TransNet
 _TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
+def cpu_bf16() -> Literal["amx", "avx512", "arm", "emulated", "no"]:
+    """How this processor takes bf16: by which instructions of its own, "emulated" (slower than fp32), or "no"."""
+    flags: dict[str, Any] = dict(getattr(torch.cpu, "get_capabilities", dict)())
+    if flags.get("amx_bf16"):
+        return "amx"
+    if flags.get("avx512_bf16"):
+        return "avx512"
+    try:
+        supported = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    except (AttributeError, RuntimeError):  # a build without oneDNN
+        return "no"
+    if not supported:
+        return "no"
+    return "arm" if platform.machine().lower() in ("aarch64", "arm64") else "emulated"
+
+
 def cpu_has_bf16() -> bool:
-    """Whether this processor multiplies bf16 in hardware (AVX512-BF16, AMX, or Arm's BF16)."""
-    probe = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
-    if not torch.backends.mkldnn.is_available() or probe is None or not probe():
-        return False
-    capability = torch.backends.cpu.get_cpu_capability()
-    if capability == "AVX512":
-        # oneDNN also "supports" bf16 on AVX512 without the instructions, by converting: slower than fp32
-        check = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-        return bool(check()) if check is not None else True
-    return True
+    """Whether this processor multiplies bf16 by instructions of its own."""
+    return cpu_bf16() in ("amx", "avx512", "arm")
 
 
 def choose_device(wanted: str) -> torch.device:

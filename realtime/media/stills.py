@@ -10,35 +10,18 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError, MediaError, RestyleError
-from ..frames import ColorTags, Frame, Matrix, Range
+from ..frames import ColorTags, Frame, Matrix, Range, rgb_to_codes
 from . import opencv
-
-LUMA_WEIGHTS: Mapping[str, tuple[float, float, float]] = {
-    "bt601": (0.299, 0.587, 0.114),
-    "bt709": (0.2126, 0.7152, 0.0722),
-    "bt2020": (0.2627, 0.6780, 0.0593),
-}
-"""Shares of red, green and blue in luma."""
 
 _SPACE_CODES: Mapping[str, int] = {"bt601": 6, "bt709": 1, "bt2020": 9}
 _JPEG_QUALITY = 95
-
-
 MAX_SIDE = 16384
 
 
 def rgb_to_ycbcr_matrix(matrix: Matrix, value_range: Range) -> np.ndarray:
     """(3, 4) float64: rows Y, Cb, Cr; columns R, G, B (0..255) and a constant; the result is in 8-bit code values."""
-    red, green, blue = LUMA_WEIGHTS[matrix]
-    luma = np.array([red, green, blue])
-    cb = (np.array([0.0, 0.0, 1.0]) - luma) / (2 * (1 - blue))
-    cr = (np.array([1.0, 0.0, 0.0]) - luma) / (2 * (1 - red))
-    if value_range == "full":
-        scales, offsets = (1.0, 1.0), (0.0, 128.0)
-    else:
-        scales, offsets = (219 / 255, 224 / 255), (16.0, 128.0)
-    rows = np.stack([luma * scales[0], cb * scales[1], cr * scales[1]])
-    return np.hstack([rows, np.array([[offsets[0]], [offsets[1]], [offsets[1]]])])
+    m, t = rgb_to_codes(matrix, value_range)
+    return np.hstack([m / 255, t[:, None]])
 
 
 def frame_from_rgb(rgb: np.ndarray, *, matrix: Matrix = "bt709", value_range: Range = "full") -> Frame:

@@ -22,6 +22,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from realtime.engines.torch_engine import cpu_has_bf16
 from realtime.errors import InputError
 from realtime.training import losses
 from realtime.training.config import LAYERS, TrainConfig
@@ -116,7 +117,7 @@ def _precision(config: TrainConfig, fabric_device: torch.device) -> str:
         if fabric_device.type == "cuda":
             wanted = "bf16" if torch.cuda.is_bf16_supported() else "fp32"
         else:
-            wanted = "bf16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "fp32"
+            wanted = "bf16" if cpu_has_bf16() else "fp32"
     return {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}[wanted]
 
 

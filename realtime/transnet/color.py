@@ -1,6 +1,6 @@
 """Y'CbCr in its variants, as affine maps: what the numbers in planes mean, and how one meaning becomes another.
 
-Coefficients: ITU-R BT.601, BT.709 and BT.2020 (non-constant luminance). All codes are 8 bit.
+All codes are 8 bit.
 """
 
 from __future__ import annotations
@@ -9,28 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from realtime import frames
 from realtime.frames import Matrix, Range
-
-_KR_KB: dict[Matrix, tuple[float, float]] = {
-    "bt601": (0.299, 0.114),
-    "bt709": (0.2126, 0.0722),
-    "bt2020": (0.2627, 0.0593),
-}
 
 
 def rgb_to_codes(matrix: Matrix, range: Range) -> tuple[Tensor, Tensor]:
-    """The affine map from R'G'B' in 0..1 to codes.
-
-    Returns:
-        (3, 3) float64 `m` and (3,) float64 `t`: codes (Y, U, V) in 0..255 = m @ rgb + t.
-    """
-    kr, kb = _KR_KB[matrix]
-    luma = torch.tensor([kr, 1 - kr - kb, kb], dtype=torch.float64)
-    red, blue = torch.eye(3, dtype=torch.float64)[[0, 2]]
-    rows = torch.stack([luma, (blue - luma) / (2 * (1 - kb)), (red - luma) / (2 * (1 - kr))])
-    scale = [219.0, 224.0, 224.0] if range == "limited" else [255.0, 255.0, 255.0]
-    offset = [16.0, 128.0, 128.0] if range == "limited" else [0.0, 128.0, 128.0]
-    return rows * torch.tensor(scale, dtype=torch.float64)[:, None], torch.tensor(offset, dtype=torch.float64)
+    """`realtime.frames.rgb_to_codes` as tensors."""
+    m, t = frames.rgb_to_codes(matrix, range)
+    return torch.from_numpy(m), torch.from_numpy(t)
 
 
 def codes_to_codes(source: tuple[Matrix, Range], target: tuple[Matrix, Range]) -> tuple[Tensor, Tensor]:
