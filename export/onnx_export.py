@@ -30,7 +30,7 @@ from realtime.transnet.checkpoint import StyleCard, load_checkpoint
 from realtime.transnet.color import planes_from_rgb, rgb_from_planes, rgb_to_codes
 from realtime.transnet.folding import TRAINED_IN, FoldedTransNet, fold
 from realtime.transnet.gallery import find_style
-from realtime.transnet.network import CENTER, MULTIPLE, ChannelNorm
+from realtime.transnet.network import CENTER, MULTIPLE, ChannelNorm, Contours
 
 Input = Literal["planes", "rgb"]
 Precision = Literal["fp32", "fp16"]
@@ -117,7 +117,7 @@ class _Steps(torch.fx.Tracer):
 
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
         """Called by the tracer."""
-        return isinstance(module, (nn.Conv2d, nn.Identity, nn.ReLU, ChannelNorm))
+        return isinstance(module, (nn.Conv2d, nn.Identity, nn.ReLU, ChannelNorm, Contours))
 
 
 class _Graph:
@@ -180,6 +180,19 @@ class _Graph:
         x = self.add("LayerNormalization", x, weight, bias, name=f"{name}_layer", axis=-1, epsilon=EPSILON)
         return self.add("Transpose", x, name=name, perm=[0, 3, 1, 2])
 
+    def contours(self, x: str, contours: Contours, name: str) -> str:
+        """`Contours`: in fp32 whatever the rest is, for its phases are many turns wide."""
+        exact = {}
+        for part, value in (("weight", contours.weight), ("bias", contours.bias)):
+            array = value.detach().cpu().float().numpy()
+            exact[part] = f"{name}_{part}"
+            self.constants[exact[part]] = self.onnx.numpy_helper.from_array(array, exact[part])
+        x = self.add("Cast", x, name=f"{name}_exact", to=self.onnx.TensorProto.FLOAT)
+        x = self.add("Conv", x, exact["weight"], exact["bias"], name=f"{name}_phases", strides=[2, 2])
+        waves = [self.add(kind, x, name=f"{name}_{kind.lower()}") for kind in ("Sin", "Cos")]
+        x = self.add("Concat", *waves, name=f"{name}_waves", axis=1)
+        return self.add("Cast", x, name=name, to=self.float_code)
+
     def network(self, x: str, network: FoldedTransNet) -> str:
         """The network, as its own `forward` says: its steps are followed one by one."""
         values: dict[torch.fx.Node, Any] = {}
@@ -204,6 +217,8 @@ class _Graph:
                 values[step] = self.conv(given[0], module, name)
             elif kind == "ChannelNorm":
                 values[step] = self.norm(given[0], module, name)
+            elif kind == "Contours":
+                values[step] = self.contours(given[0], module, name)
             elif kind in ("relu", "ReLU"):
                 values[step] = self.add("Relu", given[0], name=name)
             elif kind in ("add", "iadd"):

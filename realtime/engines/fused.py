@@ -82,6 +82,8 @@ class FusedTransNet(nn.Module):
         super().__init__()
         self.stem = _fuse(folded.stem)
         self.down = _fuse(folded.down)
+        self.contours = folded.contours
+        self.mix = None if folded.mix is None else FusedConv(cast(nn.Conv2d, folded.mix))
         self.blocks = nn.Sequential(*(FusedBlock(cast(FoldedBlock, block)) for block in folded.blocks))
         self.up = _fuse(folded.up)
         self.refine = _fuse(folded.refine)
@@ -90,7 +92,10 @@ class FusedTransNet(nn.Module):
 
     def forward(self, planes: Tensor) -> Tensor:
         """See `FoldedTransNet.forward`."""
-        x = self.blocks(self.down(self.stem(planes)))
+        x = self.down(self.stem(planes))
+        if self.mix is not None and self.contours is not None:
+            x = self.mix.add_to(x, self.contours(planes))
+        x = self.blocks(x)
         return cast(Tensor, self.out(self.refine(F.pixel_shuffle(self.up(x), 2))))
 
 

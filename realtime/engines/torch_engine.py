@@ -145,7 +145,7 @@ class TorchEngine:
         key = (matrix, range)
         if key not in self._nets:
             folded: FoldedTransNet = fold(self.network, matrix, range)
-            folded = folded.to(self._where, self._type).to(memory_format=torch.channels_last)
+            folded = folded.cast(self._where, self._type)
             self._nets[key] = FusedTransNet(folded) if self._fused else folded
         return self._nets[key]
 

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -194,9 +194,13 @@ class Trainer:
         if c.start is None:
             return TransNet(c.architecture)
         network, card = load_checkpoint(find_style(c.start))
-        if card.architecture != c.architecture:
+        if card.architecture == c.architecture:
+            return network
+        if replace(card.architecture, contours=c.architecture.contours) != c.architecture or card.architecture.contours:
             raise InputError(f"{c.start}: has another architecture ({card.architecture}) than this run")
-        return network
+        grown = TransNet(c.architecture)  # contours begin with no influence: what was learned without them stays
+        grown.load_state_dict(network.state_dict(), strict=False)
+        return grown
 
     # state: everything that a resumed run needs to give the losses of one that was never stopped
 

@@ -8,6 +8,7 @@ nothing per frame.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import cast
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from realtime.frames import Matrix, Range
 from realtime.transnet.color import codes_to_codes
-from realtime.transnet.network import CENTER, PLANE_CHANNELS, SCALE, Block, ChannelNorm, PhaseConv, TransNet
+from realtime.transnet.network import CENTER, PLANE_CHANNELS, SCALE, Block, ChannelNorm, Contours, PhaseConv, TransNet
 
 TRAINED_IN: tuple[Matrix, Range] = ("bt709", "limited")
 """The meaning of the numbers that every TransNet is trained with."""
@@ -38,10 +39,26 @@ class FoldedTransNet(nn.Module):
     """What engines run. Made by `fold`, never trained."""
 
     def __init__(
-        self, stem: nn.Module, down: nn.Module, blocks: nn.Sequential, up: nn.Module, refine: nn.Module, out: nn.Module
+        self,
+        stem: nn.Module,
+        down: nn.Module,
+        contours: Contours | None,
+        mix: nn.Module | None,
+        blocks: nn.Sequential,
+        up: nn.Module,
+        refine: nn.Module,
+        out: nn.Module,
     ) -> None:
         super().__init__()
-        self.stem, self.down, self.blocks, self.up, self.refine, self.out = stem, down, blocks, up, refine, out
+        self.stem, self.down, self.contours, self.mix = stem, down, contours, mix
+        self.blocks, self.up, self.refine, self.out = blocks, up, refine, out
+
+    def cast(self, device: torch.device, dtype: torch.dtype) -> FoldedTransNet:
+        """Move this network to a device and a type, channels_last. The phases of the contours stay fp32."""
+        exact = None if self.contours is None else deepcopy(self.contours)
+        self.to(device, dtype).to(memory_format=torch.channels_last)
+        self.contours = None if exact is None else exact.to(device)
+        return self
 
     def forward(self, planes: Tensor) -> Tensor:
         """Stylise.
@@ -54,6 +71,8 @@ class FoldedTransNet(nn.Module):
         """
         x = F.relu_(self.stem(planes))
         x = F.relu_(self.down(x))
+        if self.mix is not None and self.contours is not None:
+            x = x + self.mix(self.contours(planes))
         x = self.blocks(x)
         x = F.pixel_shuffle(F.relu_(self.up(x)), 2)
         x = F.relu_(self.refine(x))
@@ -146,6 +165,14 @@ def fold(network: TransNet, matrix: Matrix = "bt709", range: Range = "limited") 
     weight, bias, down_norm = _with_norm(network.down, network.down_norm)
     down = _conv(weight, bias, network.down)
 
+    contours = mix = None
+    if network.architecture.contours:
+        contours = Contours(network.architecture.contours)
+        weight = contours.weight.double()
+        contours.bias = torch.einsum("oihw,i->o", weight, into_t).float()
+        contours.weight = torch.einsum("ochw,ci->oihw", weight, into).float()
+        mix = _conv(*_parts(network.mix), network.mix)
+
     blocks = []
     for block in network.blocks:
         assert isinstance(block, Block)
@@ -164,5 +191,5 @@ def fold(network: TransNet, matrix: Matrix = "bt709", range: Range = "limited") 
     def then(conv: nn.Module, norm: nn.Module) -> nn.Module:
         return nn.Sequential(conv, norm) if isinstance(norm, ChannelNorm) else conv
 
-    folded = FoldedTransNet(stem, then(down, down_norm), nn.Sequential(*blocks), up, refine, out)
+    folded = FoldedTransNet(stem, then(down, down_norm), contours, mix, nn.Sequential(*blocks), up, refine, out)
     return folded.requires_grad_(False).eval()

@@ -19,6 +19,7 @@ Two properties hold by construction, and tests hold them:
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, cast, get_args
 
@@ -53,6 +54,7 @@ class Architecture:
         norm: "batch" is folded to constants for inference, "layer" normalises over the channels of each position (in
         the
             body only).
+        contours: periods, in codes, of the contour planes that go into the body (see `Contours`); none without them.
         phases: "equal" phase-equalises the sub-pixel convolutions, "free" leaves them as they are (`identity_network`).
     """
 
@@ -60,6 +62,7 @@ class Architecture:
     body: int = 64
     dilations: tuple[int, ...] = (1, 2, 2, 1)
     norm: Norm = "batch"
+    contours: tuple[int, ...] = (4, 8, 16, 32)
     phases: Phases = "equal"
 
     def __post_init__(self) -> None:
@@ -67,6 +70,8 @@ class Architecture:
             raise ValueError(f"width and body must be positive, not {self.width} and {self.body}")
         if any(d < 1 for d in self.dilations):
             raise ValueError(f"dilations must be positive, not {self.dilations}")
+        if any(p < 1 for p in self.contours):
+            raise ValueError(f"contours must be positive, not {self.contours}")
         if self.norm not in get_args(Norm):
             raise ValueError(f"norm must be one of {', '.join(get_args(Norm))}, not {self.norm!r}")
         if self.phases not in get_args(Phases):
@@ -74,7 +79,7 @@ class Architecture:
 
     def to_dict(self) -> dict[str, Any]:
         """The architecture as plain JSON values."""
-        return {**asdict(self), "dilations": list(self.dilations)}
+        return {**asdict(self), "dilations": list(self.dilations), "contours": list(self.contours)}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Architecture:
@@ -86,22 +91,23 @@ class Architecture:
         unknown = set(values) - {f.name for f in fields(cls)}
         if unknown:
             raise ValueError(f"unknown keys {sorted(unknown)}")
-        if "dilations" in values:
-            values = {**values, "dilations": tuple(int(d) for d in values["dilations"])}
-        return cls(**values)
+        numbers = {k: tuple(int(n) for n in values.get(k, ())) for k in ("dilations", "contours")}
+        return cls(**{**values, **numbers})
 
     @property
     def macs_per_pixel(self) -> float:
         """Multiply-accumulates for one luma pixel, convolutions only."""
         quarter = 9 * (2 * PLANE_CHANNELS * self.width + self.width**2) / 16  # stem, out, refine
         between = (9 * self.width * self.body + self.body * 4 * self.width) / 64  # down and up
+        planes = 3 * len(self.contours)
+        between += (4 * PLANE_CHANNELS * planes + 9 * 2 * planes * self.body) / 64  # contours, mix
         return quarter + between + len(self.dilations) * 2 * 9 * self.body**2 / 64
 
     @property
     def reach(self) -> int:
         """Luma pixels that a pixel of the output can depend on, at most, in each direction."""
         quarter_cells = 4  # stem, down, refine, out
-        eighth_cells = sum(1 + d for d in self.dilations)
+        eighth_cells = 1 + sum(1 + d for d in self.dilations)  # mix, blocks
         return 4 * quarter_cells + 8 * eighth_cells + MULTIPLE  # and both may lie at the far ends of their cells
 
 
@@ -174,6 +180,38 @@ def conv3x3(inputs: int, outputs: int, *, stride: int = 1, dilation: int = 1) ->
     return nn.Conv2d(inputs, outputs, 3, stride=stride, padding=dilation, dilation=dilation, padding_mode="replicate")
 
 
+class Contours(nn.Module):
+    """Contour lines of brightness and colour: sine and cosine of each 8x8 cell's mean Y, U and V, at several periods.
+
+    A convolution answers a sky with next to nothing, for there is next to nothing in it; what a painter puts there are
+    strokes along its gradient. The sine of a smooth ramp is such lines: of full contrast however faint the ramp, tied
+    to the content and not to the screen, and each cell's own affair. The mean over a cell keeps the sensor's noise out.
+    Nothing here is trained, and nothing is stored.
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, periods: tuple[int, ...]) -> None:
+        super().__init__()
+        weight = torch.zeros(3 * len(periods), PLANE_CHANNELS, 2, 2)
+        for row, (plane, period) in enumerate((p, n) for p in range(3) for n in periods):
+            channels = (slice(0, 16), slice(16, 20), slice(20, 24))[plane]
+            taps = 4 * (16 if plane == 0 else 4)
+            weight[row, channels] = 2 * math.pi * SCALE / period / taps
+        self.register_buffer("weight", weight, persistent=False)
+        self.register_buffer("bias", torch.zeros(len(weight)), persistent=False)
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """(N, 24, h, w) of any float type -> (N, 6 * periods, h/2, w/2) of the same.
+
+        The phases are many turns wide: they are computed in fp32 whatever the rest is.
+        """
+        with torch.autocast(planes.device.type, enabled=False):
+            phases = F.conv2d(planes.float(), self.weight, self.bias, stride=2)
+            return torch.cat([torch.sin(phases), torch.cos(phases)], 1).to(planes.dtype)
+
+
 class Block(nn.Module):
     """Residual block: conv, norm, ReLU, conv. The last convolution starts at zero, so that a deep body starts calm."""
 
@@ -203,6 +241,10 @@ class TransNet(nn.Module):
         self.stem_norm = _norm(quarter_norm, a.width)
         self.down = conv3x3(a.width, a.body, stride=2)
         self.down_norm = _norm(a.norm, a.body)
+        if a.contours:
+            self.contours = Contours(a.contours)
+            self.mix = conv3x3(6 * len(a.contours), a.body)
+            nn.init.zeros_(self.mix.weight)
         self.blocks = nn.Sequential(*(Block(a.body, d, a.norm) for d in a.dilations))
         self.up = PhaseConv(a.body, (4,) * a.width, 1, a.phases)
         self.refine = conv3x3(a.width, a.width)
@@ -220,6 +262,8 @@ class TransNet(nn.Module):
         """
         x = F.relu(self.stem_norm(self.stem(planes)))
         x = F.relu(self.down_norm(self.down(x)))
+        if self.architecture.contours:
+            x = x + self.mix(self.contours(planes))
         x = F.relu(F.pixel_shuffle(self.up(self.blocks(x)), 2))
         x = F.relu(self.refine_norm(self.refine(x)))
         return cast(Tensor, self.out(x))
@@ -255,7 +299,7 @@ def identity_network() -> TransNet:
     In bf16, too: codes are small whole numbers, and every weight is a power of two.
     """
     c = PLANE_CHANNELS
-    network = TransNet(Architecture(width=c, body=4 * c, dilations=(), norm="none", phases="free")).eval()
+    network = TransNet(Architecture(width=c, body=4 * c, dilations=(), norm="none", contours=(), phases="free")).eval()
     network.requires_grad_(False)
     for conv in (network.stem, network.down, network.up, network.refine, network.out):
         assert conv.bias is not None

@@ -110,7 +110,7 @@ def test_fused_is_plain(norm: str) -> None:
     from realtime.transnet.folding import fold
 
     network = random_network(Architecture(width=16, body=32, dilations=(1, 2), norm=norm))  # type: ignore[arg-type]
-    plain = fold(network).to(torch.bfloat16).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    plain = fold(network).cast(torch.device("cpu"), torch.bfloat16)
     x = torch.randint(-128, 128, (2, 24, 10, 14)).bfloat16().to(memory_format=torch.channels_last)
     with torch.inference_mode():
         a, b = plain(x).float(), fused.FusedTransNet(plain)(x).float()

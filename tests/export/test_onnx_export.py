@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,8 @@ def test_planes_of_any_size_come_back_unchanged_from_the_identity(
 
 
 def test_rgb_is_what_the_product_makes_of_a_picture(tmp_path: Path) -> None:
-    style = checkpoint(tmp_path)
+    # without contours: a random network answers them far more than a trained one, and half a code turns a fine phase
+    style = checkpoint(tmp_path, random_network(replace(SMALL, contours=())))
     path = tmp_path / "out.onnx"
     export_onnx(style, path, input="rgb")
     rng = np.random.default_rng(0)

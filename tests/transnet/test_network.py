@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from realtime.transnet.folding import fold
 from realtime.transnet.network import (
     Architecture,
+    Contours,
     TransNet,
     equalise_phases,
     identity_network,
@@ -26,6 +28,7 @@ architectures = st.builds(
     body=st.integers(1, 24),
     dilations=st.lists(st.integers(1, 3), max_size=3).map(tuple),
     norm=st.sampled_from(["none", "batch", "layer"]),
+    contours=st.sampled_from([(), (8,), (4, 32)]),
 )
 
 
@@ -60,7 +63,8 @@ def test_architecture_survives_json(architecture: Architecture) -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [{"width": 0}, {"dilations": [0]}, {"norm": "instance"}, {"phases": "odd"}, {"colour": 1}]
+    "values",
+    [{"width": 0}, {"dilations": [0]}, {"contours": [0]}, {"norm": "instance"}, {"phases": "odd"}, {"colour": 1}],
 )
 def test_architecture_refuses(values: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(values))):
@@ -128,3 +132,28 @@ def test_identity_network_is_one() -> None:
     planes = pack_planes(torch.randint(0, 256, (1, 1, 32, 40)).float(), torch.randint(0, 256, (1, 2, 16, 20)).float())
     with torch.no_grad():
         assert torch.equal(identity_network()(planes), planes)
+
+
+def test_contours_give_a_faint_ramp_full_contrast() -> None:
+    """A ramp of one code over eight cells turns the finest wave by a quarter of its four codes."""
+    contours = Contours((4, 8))
+    luma = torch.full((1, 24, 2, 32), 0.0)
+    luma[:, :16] = (torch.arange(32) // 2 / 8 / 64).view(1, 1, 1, 32)  # cells of 8 px: 1/8 code each
+    waves = contours(luma)
+    assert waves.shape == (1, 12, 1, 16)
+    assert float(waves[0, 0, 0, 8]) == pytest.approx(1, abs=1e-3)  # sine of a quarter turn: one code of four
+    assert float(waves[0, 1, 0, 8]) == pytest.approx(0.5**0.5, abs=1e-3)  # of an eighth: one code of eight
+    assert torch.allclose(waves[:, :6] ** 2 + waves[:, 6:] ** 2, torch.ones(1))  # sine and cosine
+    assert float(waves[0, 2:6].abs().max()) == 0  # chroma does not change
+
+
+def test_contours_keep_their_phase_in_half_precision() -> None:
+    """Folded and cast, the phases are computed in fp32: codes far from the centre keep theirs."""
+    network = random_network(Architecture(width=8, body=16, dilations=()))
+    folded = fold(network)
+    codes = torch.randint(-128, 128, (1, 24, 8, 8)).float()
+    assert folded.contours is not None
+    exact = folded.contours(codes)
+    cast = folded.cast(torch.device("cpu"), torch.bfloat16)
+    assert cast.contours is not None
+    assert float((cast.contours(codes.bfloat16()).float() - exact).abs().max()) < 0.005  # bf16's own rounding
