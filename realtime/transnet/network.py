@@ -245,6 +245,8 @@ class TransNet(nn.Module):
             self.contours = Contours(a.contours)
             self.mix = conv3x3(6 * len(a.contours), a.body)
             nn.init.zeros_(self.mix.weight)
+            assert self.mix.bias is not None
+            nn.init.zeros_(self.mix.bias)
         self.blocks = nn.Sequential(*(Block(a.body, d, a.norm) for d in a.dilations))
         self.up = PhaseConv(a.body, (4,) * a.width, 1, a.phases)
         self.refine = conv3x3(a.width, a.width)

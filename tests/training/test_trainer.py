@@ -13,7 +13,7 @@ import torch
 from realtime.errors import InputError
 from realtime.training.config import TrainConfig
 from realtime.training.features import LossNetwork
-from realtime.training.trainer import StepReport, state_path, train
+from realtime.training.trainer import StepReport, Trainer, state_path, train
 from realtime.transnet.checkpoint import load_checkpoint
 from realtime.transnet.network import Architecture
 
@@ -99,6 +99,15 @@ def test_starting_from_a_style(config: TrainConfig, tmp_path: Path) -> None:
     other = replace(config, output=tmp_path / "d.safetensors", start=str(config.output), architecture=Architecture())
     with pytest.raises(InputError, match="another architecture"):
         train(other)
+
+
+def test_contours_can_be_added_to_a_trained_style(config: TrainConfig, tmp_path: Path) -> None:
+    """They begin without influence: the grown network gives what the one it came from gives."""
+    run(replace(config, architecture=replace(TINY, contours=()), steps=2))
+    grown = Trainer(replace(config, output=tmp_path / "b.safetensors", start=str(config.output))).averaged()
+    planes = torch.randn(1, 24, 4, 4)
+    with torch.no_grad():
+        assert torch.allclose(grown(planes), load_checkpoint(config.output)[0](planes), atol=1e-5)
 
 
 def test_minutes(config: TrainConfig) -> None:
