@@ -164,7 +164,8 @@ class Trainer:
         probe = torch.device("cuda" if accelerator in ("auto", "cuda") and torch.cuda.is_available() else "cpu")
         fabric_logger = logging.getLogger("lightning_fabric")
         fabric_logger.setLevel(logging.WARNING)
-        self.fabric = Fabric(accelerator=accelerator, devices="auto", precision=_precision(c, probe))  # type: ignore[arg-type]
+        devices: Any = [int(c.device.split(":")[1])] if ":" in c.device else 1
+        self.fabric = Fabric(accelerator=accelerator, devices=devices, precision=_precision(c, probe))  # type: ignore[arg-type]
         self.fabric.launch()
         device = self.fabric.device
         half = self.fabric._precision.precision == "bf16-mixed"
