@@ -51,6 +51,9 @@ def train(
     temporal: Annotated[
         float | None, typer.Option("--temporal", min=0, metavar="W", help="Weight of steadiness under motion.")
     ] = None,
+    noise: Annotated[
+        float | None, typer.Option("--noise", min=0, metavar="SIGMA", help="Sensor noise between the views, 0 to 1.")
+    ] = None,
     tv: Annotated[float | None, typer.Option("--tv", min=0, metavar="W", help="Weight of total variation.")] = None,
     content_weight: Annotated[
         float | None, typer.Option("--content-weight", min=0, metavar="W", help="Weight of the content.")
@@ -91,6 +94,7 @@ def train(
         "batch": batch,
         "size": size,
         "temporal": temporal,
+        "noise": noise,
         "tv": tv,
         "content_weight": content_weight,
         "style_weight": style_weight,
