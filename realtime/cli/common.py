@@ -119,7 +119,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output
 Style = Annotated[
     str,
     typer.Option(
-        "--style", "-s", metavar="STYLE", help="A name from `restyle styles`, or a .safetensors or .onnx file."
+        "--style", "-s", metavar="STYLE", help="A name from `restyle styles`, or a .safetensors file."
     ),
 ]
 Backend = Annotated[BackendName, typer.Option("--backend", help="What runs the network.")]
