@@ -118,9 +118,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but wa
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output where it exists.")]
 Style = Annotated[
     str,
-    typer.Option(
-        "--style", "-s", metavar="STYLE", help="A name from `restyle styles`, or a .safetensors file."
-    ),
+    typer.Option("--style", "-s", metavar="STYLE", help="A name from `restyle styles`, or a .safetensors file."),
 ]
 Backend = Annotated[BackendName, typer.Option("--backend", help="What runs the network.")]
 Device = Annotated[
