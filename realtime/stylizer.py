@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -304,14 +305,11 @@ class Stylizer:
 
 class _Clock:
     def __init__(self) -> None:
-        import time
-
-        self._now = time.perf_counter
-        self._began = self._now()
+        self._began = time.perf_counter()
 
     @property
     def seconds(self) -> float:
-        return self._now() - self._began
+        return time.perf_counter() - self._began
 
 
 def _check_strength(strength: float) -> None:

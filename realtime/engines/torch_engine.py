@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import platform
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any, Literal
 
@@ -22,6 +23,10 @@ from realtime.transnet.folding import FoldedTransNet, fold
 from realtime.transnet.network import CENTER, MULTIPLE, PLANE_CHANNELS, TransNet
 
 _TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+MOST_WORKERS = 8
+"""Frames that a CPU works on side by side, at most: each takes memory of its own. More cores share the frames."""
 
 
 def cpu_bf16() -> Literal["amx", "avx512", "arm", "emulated", "no"]:
@@ -94,7 +99,7 @@ class TorchEngine:
     Args:
         network: in its training form; folded here for the colours of the frames that come.
         device, precision: see `choose_device` and `choose_precision`.
-        batch: frames at once; None takes one for each thread on a CPU, and 8 elsewhere.
+        batch: frames at once; None takes one for each worker on a CPU, and 8 elsewhere.
         threads: on the CPU; None takes one for each core.
 
     Raises:
@@ -121,13 +126,13 @@ class TorchEngine:
         self.device = str(where)
         self.precision = choose_precision(precision, where)
         self.threads = threads or torch.get_num_threads()
-        self.batch = batch or (self.threads if where.type == "cpu" else 8)
+        self.batch = batch or (min(self.threads, MOST_WORKERS) if where.type == "cpu" else 8)
         self.notes: list[str] = []
         self._where, self._type = where, _TYPES[self.precision]
         self._nets: dict[tuple[Matrix, Range], nn.Module] = {}
         if where.type == "cpu":
             _keep_memory()
-        self._workers = _one_thread_workers(self.threads) if where.type == "cpu" else None
+        self._workers = _start_workers(self.threads) if where.type == "cpu" else None
         self._fused = where.type == "cpu" and self.precision == "bf16" and fusing_works()
         if where.type == "cpu":
             if precision == "auto" and self.precision == "fp32":
@@ -155,8 +160,11 @@ class TorchEngine:
             return []
         net = self._net(frames[0].color.matrix, frames[0].color.range)
         run = partial(self._run, net, strength=strength, keep_color=keep_color)
-        if self._workers is None or len(frames) == 1:
+        if self._workers is None:
             return run(frames)
+        if len(frames) == 1:  # all threads on the one frame
+            with _threads(self.threads):
+                return run(frames)
         return [styled for [styled] in self._workers.map(lambda frame: run([frame]), frames)]
 
     @torch.inference_mode()
@@ -186,17 +194,34 @@ def _keep_memory() -> None:
         mallopt(option, megabytes * 2**20)
 
 
-def _one_thread_workers(count: int) -> ThreadPoolExecutor:
-    """Threads in each of which PyTorch uses one core: frames side by side.
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """PyTorch uses so many threads here, and then as many as before."""
+    before = torch.get_num_threads()
+    if count != before:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        if count != before:
+            torch.set_num_threads(before)
+
+
+def _start_workers(threads: int) -> ThreadPoolExecutor:
+    """Workers that paint frames side by side, each with its share of the threads: one, on up to eight cores.
 
     Two cores on one frame meet at a barrier after every layer, and wait there for whichever was interrupted by the
     decoder or the encoder; two cores on two frames never wait. The count of OpenMP is each thread's own, but PyTorch
     also takes the last one set for threads that begin later, so the process's is put back.
     """
-    workers = ThreadPoolExecutor(count, "torch-worker", initializer=torch.set_num_threads, initargs=(1,))
+    count = min(threads, MOST_WORKERS)
+    before = torch.get_num_threads()
+    workers = ThreadPoolExecutor(
+        count, "torch-worker", initializer=torch.set_num_threads, initargs=(max(1, threads // count),)
+    )
     barrier = threading.Barrier(count)
     list(workers.map(lambda _: barrier.wait(), range(count)))  # all of them begin now
-    torch.set_num_threads(count)
+    torch.set_num_threads(before)
     return workers
 
 

@@ -199,3 +199,13 @@ def test_cuda_gives_what_the_cpu_gives() -> None:
     a = TorchEngine(network, device="cpu", precision="fp32").stylize([source])[0]
     b = TorchEngine(network, device="cuda", precision="fp16").stylize([source])[0]
     assert np.abs(a.y.astype(int) - b.y).mean() < 1
+
+
+@pytest.mark.parametrize(("threads", "workers"), [(1, 1), (2, 2), (3, 3), (20, 8)])
+def test_workers_share_the_threads(threads: int, workers: int) -> None:
+    before = torch.get_num_threads()
+    engine = TorchEngine(identity_network(), device="cpu", threads=threads)
+    assert engine.batch == workers
+    frames = [frame(24, 32, seed) for seed in range(5)]
+    assert all(difference(a, b) == 0 for a, b in zip(frames, engine.stylize(frames), strict=True))
+    assert torch.get_num_threads() == before
