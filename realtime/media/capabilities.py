@@ -100,12 +100,15 @@ def hardware_decoders() -> list[Capability]:
     from av.codec.hwaccel import HWAccel, hwdevices_available
 
     found = []
+    codec = av.Codec("h264", "r")
+    taken = {config.device_type.name for config in codec.hardware_configs if config.is_supported}
     for kind in hwdevices_available():
+        if kind not in taken:
+            found.append(Capability(kind, False, "not for H.264 in this build of FFmpeg"))
+            continue
         with _messages() as said:
             try:
-                HWAccel(kind, allow_software_fallback=False).create(av.Codec("h264", "r"))
-            except NotImplementedError:
-                found.append(Capability(kind, False, "not for H.264 in this build of FFmpeg"))
+                HWAccel(kind, allow_software_fallback=False).create(codec)
             except Exception as error:  # as above
                 found.append(Capability(kind, False, said() or _one_line(error)))
             else:
