@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 from hypothesis import settings
 
 # Small tensors: a second thread costs more than it brings, and far more on a machine that does something else beside.
 torch.set_num_threads(1)
 
-# A machine under load takes its time; what is measured here is right and wrong, never speed.
-settings.register_profile("restyle", deadline=None)
-settings.load_profile("restyle")
+# A machine under load takes its time; what is measured here is right and wrong, never speed. The examples are the same
+# in every run, so that a change is judged by what it changed; HYPOTHESIS_PROFILE=search looks for new ones.
+settings.register_profile("restyle", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "restyle"))

@@ -198,7 +198,8 @@ class VideoWriter:
         self._container = container
         self._format = str(container.format.name)
         if self._format in FASTSTART:
-            container.container_options["movflags"] = "+faststart"
+            # Edit lists, which hold the offset of sound and picture, are rounded to this clock: to 1 ms without it.
+            container.container_options.update(movflags="+faststart", movie_timescale="90000")
 
         name = encoder
         if encoder == "auto":

@@ -10,7 +10,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from realtime.media.probe import probe
@@ -263,6 +263,7 @@ def test_range(tmp_path: Path, extension: str) -> None:
     gaps=st.lists(st.integers(1, 40000), min_size=1, max_size=8),
     extension=st.sampled_from(["mp4", "mkv", "webm"]),
 )
+@example(width=33, height=33, gaps=[1, 1], extension="mp4")  # all of it within a millisecond
 def test_any_size_and_rhythm(
     tmp_path_factory: pytest.TempPathFactory, width: int, height: int, gaps: list[int], extension: str
 ) -> None:
