@@ -230,6 +230,12 @@ class Stylizer:
                 raise InputError(f"{target}: the folder {target.parent} does not exist")
             target.mkdir(exist_ok=True)
             targets = [target / source.name for source in sources]
+        if len(set(targets)) < len(targets):
+            twice = next(t for t in targets if targets.count(t) > 1)
+            raise InputError(f"{twice}: two of the pictures would go there; restyle them into folders of their own")
+        for source, place in zip(sources, targets, strict=True):
+            if place.exists() and source.exists() and place.samefile(source):
+                raise InputError(f"{place}: is the source itself; name another file or folder")
         clock, warnings = _Clock(), []
         for done, (source, place) in enumerate(zip(sources, targets, strict=True), 1):
             try:

@@ -186,5 +186,11 @@ def test_pictures(identity: Stylizer, tmp_path: Path) -> None:
         identity.pictures([folder / "a.png"], tmp_path / "one.png")
     with pytest.raises(InputError, match="folder"):
         identity.pictures([folder / "a.png", folder / "b.png"], tmp_path / "two.png")
+    with pytest.raises(InputError, match="is the source itself"):
+        identity.pictures([folder / "a.png"], folder, overwrite=True)
+    (folder / "deeper").mkdir()
+    write_image(folder / "deeper" / "a.png", np.zeros((20, 30, 3), np.uint8))
+    with pytest.raises(InputError, match="two of the pictures"):
+        identity.pictures([folder / "a.png", folder / "deeper"], tmp_path / "out", overwrite=True)
     with pytest.raises(InputError, match=r"c\.png"):
         identity.pictures([folder / "c.png"], tmp_path / "c2.png")

@@ -126,7 +126,10 @@ def train(
     summary = run(config, None if quiet else _reporter())
     if not quiet:
         rest = "" if summary["finished"] else "; go on with --resume"
-        say(f"{summary['output']}: step {summary['steps']} after {clock(summary['seconds'])}{rest}")
+        say(
+            f"{summary['output']}: step {summary['steps']} after {clock(summary['seconds'])}"
+            f" on {summary['device']}, {summary['precision']}{rest}"
+        )
     if json:
         print_json(summary)
     if summary["interrupted"]:

@@ -341,6 +341,8 @@ class Trainer:
                 self.fabric.clip_gradients(self.network, self.optimizer, max_norm=c.clip, error_if_nonfinite=False)
                 if bool(torch.isfinite(total)):
                     self.optimizer.step()
+                else:
+                    log.warning("step %d: the loss is not finite; the weights stay as they were", self.step + 1)
                 self.optimizer.zero_grad()
                 self.step += 1
                 self.average.update(self.raw, self.step)
@@ -361,6 +363,8 @@ class Trainer:
             "steps": self.step,
             "finished": self.step >= c.steps,
             "interrupted": stopped,
+            "device": str(self.fabric.device),
+            "precision": self.fabric._precision.precision,
             "seconds": time.monotonic() - began,
             "losses": running,
         }

@@ -1,20 +1,17 @@
 """TransNet: a feed-forward style network that works on the codec's own planes.
 
 Planes in, planes out. Y is unshuffled by 4 and U, V by 2, so that a 4:2:0 picture becomes 24 channels at a quarter of
-its
-size: half the numbers of RGB and no colour conversion. Most of the work is done by residual 3x3 convolutions at an
+its size: half the numbers of RGB and no colour conversion. Most of the work is done by residual 3x3 convolutions at an
 eighth of the size, where the receptive field is wide and the cost small. The idea of one trained network per style is
 Johnson et al. 2016 (arXiv 1603.08155); sub-pixel output is Shi et al. 2016 (arXiv 1609.05158).
 
 Two properties hold by construction, and tests hold them:
 
 * No statistics over the picture: normalisation, where there is one, is folded into the convolutions for inference or
-  works on
-  one position alone. So what a pixel becomes depends on its neighbourhood only; nothing flickers when the far side of
-  the scene changes.
+  works on one position alone. So what a pixel becomes depends on its neighbourhood only; nothing flickers when the far
+  side of the scene changes.
 * No grid: every sub-pixel convolution is *phase-equalised*. The taps of the channels that become neighbouring pixels
-  sum
-  to the same value, so that a flat input gives a flat output and no pattern of the unshuffling can form there.
+  sum to the same value, so that a flat input gives a flat output and no pattern of the unshuffling can form there.
 """
 
 from __future__ import annotations
@@ -52,8 +49,7 @@ class Architecture:
         body: channels at 1/8 size.
         dilations: one residual block of two 3x3 convolutions for each entry; the entry dilates the second.
         norm: "batch" is folded to constants for inference, "layer" normalises over the channels of each position (in
-        the
-            body only).
+            the body only).
         contours: periods, in codes, of the contour planes that go into the body (see `Contours`); none without them.
         phases: "equal" phase-equalises the sub-pixel convolutions, "free" leaves them as they are (`identity_network`).
     """
