@@ -35,7 +35,7 @@ class FusedConv(nn.Module):
         if self.pad:
             x = F.pad(x, (self.pad,) * 4, mode="replicate")
         c = self.conv
-        geometry = ([0, 0], list(c.stride), list(c.dilation), 1)
+        geometry = ([0, 0], list(c.stride), list(c.dilation), c.groups)
         weight = self.laid_out.get(x.shape)
         if weight is None:
             weight = torch.ops.mkldnn._reorder_convolution_weight(c.weight, *geometry, list(x.shape))
@@ -64,15 +64,18 @@ class FusedConv(nn.Module):
 
 
 class FusedBlock(nn.Module):
-    """A `FoldedBlock`, the sum in the pass of its second convolution."""
+    """A `FoldedBlock`, the sum in the pass of its last convolution."""
 
     def __init__(self, block: FoldedBlock) -> None:
         super().__init__()
-        self.first, self.second = _fuse(nn.Sequential(block.first, block.norm)), FusedConv(block.second)
+        *before, last = block.second if isinstance(block.second, nn.Sequential) else (block.second,)
+        self.first = _fuse(nn.Sequential(block.first, block.norm))
+        self.between = nn.Sequential(*(FusedConv(cast(nn.Conv2d, conv)) for conv in before))
+        self.second = FusedConv(cast(nn.Conv2d, last))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> the same, in the same memory."""
-        return self.second.add_to(x, self.first(x))
+        return self.second.add_to(x, self.between(self.first(x)))
 
 
 class FusedTransNet(nn.Module):
@@ -89,6 +92,7 @@ class FusedTransNet(nn.Module):
         self.refine = _fuse(folded.refine)
         assert isinstance(folded.out, nn.Conv2d)
         self.out = FusedConv(folded.out)
+        self.shuffle = folded.shuffle
 
     def forward(self, planes: Tensor) -> Tensor:
         """See `FoldedTransNet.forward`."""
@@ -96,16 +100,19 @@ class FusedTransNet(nn.Module):
         if self.mix is not None and self.contours is not None:
             x = self.mix.add_to(x, self.contours(planes))
         x = self.blocks(x)
-        return cast(Tensor, self.out(self.refine(F.pixel_shuffle(self.up(x), 2))))
+        return cast(Tensor, self.out(self.refine(F.pixel_shuffle(self.up(x), self.shuffle))))
 
 
 def _fuse(part: nn.Module) -> nn.Module:
-    """A convolution, with the position-wise norm that may follow it, and a ReLU."""
+    """A convolution (or a depthwise one and its 1x1), with the position-wise norm that may follow it, and a ReLU."""
     if isinstance(part, nn.Sequential):
-        conv, norm = part
-        if not isinstance(norm, nn.Identity):
-            assert isinstance(conv, nn.Conv2d)
-            return nn.Sequential(FusedConv(conv), norm, nn.ReLU(inplace=True))
+        conv, then = part
+        if isinstance(conv, nn.Sequential):
+            depthwise, pointwise = conv
+            return nn.Sequential(FusedConv(cast(nn.Conv2d, depthwise)), _fuse(nn.Sequential(pointwise, then)))
+        assert isinstance(conv, nn.Conv2d)
+        if not isinstance(then, nn.Identity):
+            return nn.Sequential(FusedConv(conv), then, nn.ReLU(inplace=True))
         part = conv
     assert isinstance(part, nn.Conv2d)
     return FusedConv(part, relu=True)

@@ -54,6 +54,29 @@ def gray(rgb: np.ndarray) -> np.ndarray:
     return out
 
 
+def check_both_ways(backward: np.ndarray, forward: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Which of a flow can be trusted: there and back again must lead to where it began.
+
+    Args:
+        backward: (H, W, 2) float32, from a frame to the one before, (x, y) in pixels.
+        forward: the same from the frame before to this one.
+
+    Returns:
+        x, y, seen and still, as `Flow` has them.
+    """
+    cv2 = opencv.load()
+
+    height, width = backward.shape[:2]
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+    x, y = columns + backward[..., 0], rows + backward[..., 1]
+    there = cv2.remap(forward, x, y, cv2.INTER_LINEAR)
+    length = (backward**2).sum(2)
+    astray = ((there + backward) ** 2).sum(2) > 0.01 * ((there**2).sum(2) + length) + 0.5
+    inside = (x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)
+    seen = inside & ~astray
+    return x, y, seen, seen & (length < STILL**2)
+
+
 class FlowEstimator:
     """DIS optical flow with a forward-backward check."""
 
@@ -75,13 +98,4 @@ class FlowEstimator:
         if before.shape != now.shape or min(now.shape) < 16:
             raise ValueError(f"flow needs frames of one size, 16 pixels or more, not {before.shape} and {now.shape}")
         backward, forward = self._dis.calc(now, before, None), self._dis.calc(before, now, None)
-        height, width = now.shape
-        rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
-        x, y = columns + backward[..., 0], rows + backward[..., 1]
-        # There and back again must lead to where it began.
-        there = cv2.remap(forward, x, y, cv2.INTER_LINEAR)
-        length = (backward**2).sum(2)
-        astray = ((there + backward) ** 2).sum(2) > 0.01 * ((there**2).sum(2) + length) + 0.5
-        inside = (x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)
-        seen = inside & ~astray
-        return Flow(x, y, seen, seen & (length < STILL**2))
+        return Flow(*check_both_ways(backward, forward))

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from realtime.errors import InputError
+from realtime.training.clips import FlowMethod
 from realtime.transnet.network import Architecture
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+
+
+def _weights(values: tuple[float, ...]) -> bool:
+    return len(values) == len(LAYERS) and min(values) >= 0 and sum(values) > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +30,8 @@ class TrainConfig:
         features: weights of the loss network; None takes torchvision's VGG-19.
         architecture: the network to train.
         steps: optimisation steps of the whole run, the length of the learning rate's schedule.
-        batch: pictures a step.
+        batch: pictures that go through the network at once, on each device.
+        accumulate: so many batches make one step of the optimiser.
         size: side of the square crops in pixels that the losses see, a multiple of 8.
         margin: pixels that the network sees around them, a multiple of 8. Without it the border of every crop would
             be scored, and the network learns to please the style loss with a painted frame.
@@ -34,9 +40,15 @@ class TrainConfig:
             to see.
         style_size: short side of the painting in pixels.
         content_weight, style_weight: of the two perceptual losses, each normalised (see realtime.training.losses).
-        layer_weights: of the style error at relu1_1, relu2_1, relu3_1, relu4_1; they are divided by their sum.
+        layer_weights: of the style error at relu1_1, relu2_1, relu3_1, relu4_1; they are divided by their sum. 0 leaves
+            a layer out.
+        content_layers: the same for the content error.
+        style_pool: so many crops of a step share one Gram matrix; a divisor of `batch`.
         tv: weight of total variation.
+        grid: weight of what stands out at the periods of the network's cells (see `losses.grid_error`).
         temporal: weight of temporal consistency under synthetic motion.
+        clips: folder of real clips; every second step takes its temporal loss from them, not from synthetic motion.
+        flow: how the motion in them is estimated: "dis" (OpenCV) or "raft" (torchvision).
         noise: standard deviation of the sensor noise between the two views of the temporal loss, 0..1.
         learning_rate: peak, after `warmup` steps; then a half cosine down to 1 % of it.
         clip: bound of the gradient's norm.
@@ -45,6 +57,11 @@ class TrainConfig:
         ema: decay of the weights' moving average, which is what gets saved.
         variants: crops of each picture that are used in turn; few enough that their content features can be cached.
         cache_gigabytes: bound of that cache.
+        teacher: a trained style, usually of a larger network, whose pictures are to be learned.
+        teacher_weight: of the difference to them.
+        adversarial: weight of the patch discriminator's judgement (see realtime.training.adversarial).
+        grad_checkpoint: compute the loss network's features twice instead of keeping them: slower by a third or so, in
+            a fraction of the memory. (TransNet itself is small, and its batch norms must see each batch once.)
         start: a trained style to start from.
         minutes: stop after so many minutes, to be resumed; None runs to the end.
         resume: continue the run whose state lies beside `output`.
@@ -52,6 +69,7 @@ class TrainConfig:
         precision: "auto" is bf16 where the processor or GPU has it.
         preview_every, save_every: in steps.
         title, artist, year: of the painting, for the checkpoint.
+        log_dir: folder for TensorBoard logs; none without it.
         overwrite: replace a checkpoint that is there.
         device, threads: where to train; "auto" takes a GPU where there is one.
         previews: pictures to stylise as the run goes; the first ones of `content` where empty.
@@ -64,6 +82,7 @@ class TrainConfig:
     architecture: Architecture = field(default_factory=Architecture)
     steps: int = 10000
     batch: int = 2
+    accumulate: int = 1
     size: int = 192
     margin: int = 16
     smallest_crop: float = 0.2
@@ -71,8 +90,13 @@ class TrainConfig:
     content_weight: float = 1.0
     style_weight: float = 4.0
     layer_weights: tuple[float, ...] = (1.0, 1.0, 2.0, 3.0)
+    content_layers: tuple[float, ...] = (0.0, 0.0, 0.0, 1.0)
+    style_pool: int = 1
     tv: float = 0.0
+    grid: float = 0.0
     temporal: float = 0.0
+    clips: Path | None = None
+    flow: FlowMethod = "dis"
     noise: float = 0.015
     learning_rate: float = 1e-3
     warmup: int = 200
@@ -81,6 +105,10 @@ class TrainConfig:
     ema: float = 0.999
     variants: int = 3
     cache_gigabytes: float = 4.0
+    teacher: str | None = None
+    teacher_weight: float = 1.0
+    adversarial: float = 0.0
+    grad_checkpoint: bool = False
     start: str | None = None
     minutes: float | None = None
     resume: bool = False
@@ -94,6 +122,7 @@ class TrainConfig:
     title: str = ""
     artist: str = ""
     year: int | None = None
+    log_dir: Path | None = None
     overwrite: bool = False
 
     def __post_init__(self) -> None:
@@ -106,9 +135,16 @@ class TrainConfig:
             "style_size (64 or more)": self.style_size >= 64,
             "content_weight": self.content_weight >= 0,
             "style_weight": self.style_weight >= 0,
-            "layer_weights (four, not all zero)": len(self.layer_weights) == len(LAYERS)
-            and sum(self.layer_weights) > 0,
+            "accumulate": self.accumulate >= 1,
+            "layer_weights (four of 0 or more, not all zero)": _weights(self.layer_weights),
+            "content_layers (four of 0 or more, not all zero)": _weights(self.content_layers),
+            "teacher_weight": self.teacher_weight >= 0,
+            "adversarial": self.adversarial >= 0,
+            "clips (they need a temporal weight)": self.clips is None or self.temporal > 0,
+            f"flow ({', '.join(get_args(FlowMethod))})": self.flow in get_args(FlowMethod),
+            "style_pool (a divisor of batch)": self.style_pool >= 1 and self.batch % self.style_pool == 0,
             "tv": self.tv >= 0,
+            "grid": self.grid >= 0,
             "temporal": self.temporal >= 0,
             "learning_rate": self.learning_rate > 0,
             "freeze_norm (0 to 1)": 0 <= self.freeze_norm <= 1,
@@ -123,9 +159,10 @@ class TrainConfig:
         """Plain JSON values; paths by name only, so that a checkpoint tells nothing of the machine."""
         values = asdict(self)
         values["architecture"] = self.architecture.to_dict()
-        for name in ("style_image", "content", "output", "features"):
+        for name in ("style_image", "content", "output", "features", "clips"):
             values[name] = values[name].name if values[name] is not None else None
-        values["start"] = Path(self.start).stem if self.start else None
+        for name in ("start", "teacher"):
+            values[name] = Path(values[name]).stem if values[name] else None
         for name in (
             "title",
             "artist",
@@ -138,6 +175,7 @@ class TrainConfig:
             "threads",
             "preview_every",
             "save_every",
+            "log_dir",
         ):
             del values[name]
         return values

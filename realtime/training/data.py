@@ -126,14 +126,24 @@ class Crops(Dataset[Crop]):
 class Order(Sampler[int]):
     """Every item once an epoch, shuffled by seed and epoch; starts anywhere, so that a resumed run sees what comes
     next.
+
+    Args:
+        length: of the data set.
+        seed: of the shuffling.
+        start: items of the endless sequence that were seen before.
+        stride: take every so-many-th item: each of several processes takes its share, beginning at its own `start`.
     """
 
-    def __init__(self, length: int, seed: int, start: int = 0) -> None:
-        self.length, self.seed, self.start = length, seed, start
+    def __init__(self, length: int, seed: int, start: int = 0, stride: int = 1) -> None:
+        self.length, self.seed, self.start, self.stride = length, seed, start, stride
 
     def __iter__(self) -> Iterator[int]:
-        epoch, skip = divmod(self.start, self.length)
+        epoch, place = divmod(self.start, self.length)
         while True:
             generator = torch.Generator().manual_seed(self.seed * 7919 + epoch)
-            yield from torch.randperm(self.length, generator=generator).tolist()[skip:]
-            epoch, skip = epoch + 1, 0
+            shuffled = torch.randperm(self.length, generator=generator).tolist()
+            yield from shuffled[place :: self.stride]
+            # the first of this process's items that lies beyond this epoch
+            place += -(-(self.length - place) // self.stride) * self.stride
+            ahead, place = divmod(place, self.length)
+            epoch += ahead

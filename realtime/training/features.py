@@ -9,14 +9,18 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from realtime.errors import InputError
 
 _POOL = "pool"
-_LAYERS = (
-    "conv1_1", "conv1_2", _POOL, "conv2_1", "conv2_2", _POOL,
-    "conv3_1", "conv3_2", "conv3_3", "conv3_4", _POOL, "conv4_1",
-)  # fmt: skip
+_SCALES = (
+    ("conv1_1",),
+    ("conv1_2", _POOL, "conv2_1"),
+    ("conv2_2", _POOL, "conv3_1"),
+    ("conv3_2", "conv3_3", "conv3_4", _POOL, "conv4_1"),
+)
+_LAYERS = tuple(name for scale in _SCALES for name in scale)
 _CHANNELS = {"conv1": 64, "conv2": 128, "conv3": 256, "conv4": 512}
 _TAPS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1")
 
@@ -94,11 +98,13 @@ class LossNetwork(nn.Module):
         mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
         return cls(weights, mean, std, bgr255=False, padding="zeros")
 
-    def forward(self, rgb: Tensor) -> list[Tensor]:
+    def forward(self, rgb: Tensor, *, recompute: bool = False) -> list[Tensor]:
         """Features of pictures.
 
         Args:
             rgb: (N, 3, H, W) in 0..1, of any float type; computed in the type of the network's weights.
+            recompute: keep nothing for the backward pass but what enters each scale; the rest is computed again there
+                (Chen et al. 2016, arXiv 1604.06174).
 
         Returns:
             relu1_1 (N, 64, H, W), relu2_1 (N, 128, H/2, W/2), relu3_1 (N, 256, H/4, W/4), relu4_1 (N, 512, H/8, W/8);
@@ -107,7 +113,18 @@ class LossNetwork(nn.Module):
         x = rgb.flip(1) * 255 if self.bgr255 else rgb
         x = ((x - self.mean) / self.std).to(next(self.parameters()).dtype)
         taps = []
-        for name in _LAYERS:
+        for names in _SCALES:
+            if recompute and torch.is_grad_enabled():
+                x, tap = checkpoint(self._scale, x, names, use_reentrant=False)
+            else:
+                x, tap = self._scale(x, names)
+            taps.append(tap)
+        return taps
+
+    def _scale(self, x: Tensor, names: tuple[str, ...]) -> tuple[Tensor, Tensor]:
+        """The layers of one scale: what goes on to the next, and the tap."""
+        taps = []
+        for name in names:
             if name == _POOL:
                 x = F.max_pool2d(x, 2, ceil_mode=True)
                 continue
@@ -119,4 +136,39 @@ class LossNetwork(nn.Module):
                 x = F.relu(F.conv2d(x, conv.weight, conv.bias, padding=1))
             if name in _TAPS:
                 taps.append(x)
-        return taps
+        (tap,) = taps
+        return x, tap
+
+
+class ContentFeatures:
+    """Features of the content crops, kept in memory in bf16 up to a bound (they cost as much as a third of a step).
+
+    Args:
+        network: the loss network.
+        layers: which of its taps are wanted.
+        gigabytes: the bound.
+    """
+
+    def __init__(self, network: LossNetwork, layers: tuple[int, ...], gigabytes: float) -> None:
+        self.network, self.layers, self.room = network, layers, gigabytes * 2**30
+        self.kept: dict[int, list[Tensor]] = {}
+
+    @torch.no_grad()
+    def __call__(self, indices: list[int], rgb: Tensor) -> list[Tensor]:
+        """Features of crops `rgb` (N, 3, H, W) that have these indices in the data set: for each of `layers` one
+        (N, C, h, w).
+        """
+        taken = []
+        for n, index in enumerate(indices):
+            features = self.kept.get(index)
+            if features is None:
+                # one by one and rounded at once: what comes out does not depend on what was kept, so that a resumed
+                # run, whose memory is empty, goes on with the very same numbers
+                taps = self.network(rgb[n : n + 1])
+                features = [taps[layer][0].to(torch.bfloat16).cpu() for layer in self.layers]
+                size = sum(f.numel() * 2 for f in features)
+                if self.room >= size:
+                    self.kept[index] = features
+                    self.room -= size
+            taken.append([f.to(rgb.device) for f in features])
+        return [torch.stack(layer) for layer in zip(*taken, strict=True)]

@@ -7,49 +7,80 @@ and any painting: style 1.0 is as wrong as a black picture, content 1.0 as wrong
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+
+class _Gram(torch.autograd.Function):
+    """F^T F over channels-last features. By hand, because the symmetric product needs one product in its backward pass
+    where autograd makes two, and none of its copies: a fifth of a whole training step.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor) -> Tensor:
+        flat = features.permute(0, 2, 3, 1).flatten(1, 2)
+        ctx.save_for_backward(flat)
+        ctx.shape = features.shape
+        return (flat.transpose(1, 2) @ flat).float() / int(flat.shape[1])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (flat,) = ctx.saved_tensors
+        n, c, h, w = ctx.shape
+        both = ((gradient + gradient.transpose(1, 2)) / flat.shape[1]).to(flat.dtype)
+        return cast(Tensor, (flat @ both).view(n, h, w, c).permute(0, 3, 1, 2))
 
 
 def gram(features: Tensor) -> Tensor:
     """Gram matrices F F^T / pixels of (N, C, H, W) features: (N, C, C) fp32.
 
     The product is taken in the features' own type: in bf16 its rounding (0.4 %) is far below the errors it measures.
+    Differentiable once.
     """
-    flat = features.flatten(2)
-    return (flat @ flat.transpose(1, 2)).float() / flat.shape[2]
+    return cast(Tensor, _Gram.apply(features))
 
 
-def content_error(features: Tensor, target: Tensor) -> Tensor:
-    """Mean square error over the variance of the target, for each picture.
+def content_error(features: Tensor, target: Tensor, variance: float | None = None) -> Tensor:
+    """Mean square error over a variance, for each picture.
 
     Args:
         features, target: (N, C, H, W).
+        variance: None takes each target's own. Training gives that of its pictures at large: a blurred crop has
+            little of its own, and to divide by it would forbid every stroke just where there is room for them.
 
     Returns:
         (N,) fp32.
     """
     features, target = features.float(), target.float()
-    return ((features - target) ** 2).mean((1, 2, 3)) / target.var((1, 2, 3)).clamp_min(1e-6)
+    error = ((features - target) ** 2).mean((1, 2, 3))
+    return error / (target.var((1, 2, 3)).clamp_min(1e-6) if variance is None else variance)
 
 
-def style_errors(features: list[Tensor], targets: list[Tensor]) -> Tensor:
+def style_errors(features: list[Tensor], targets: list[Tensor], pool: int = 1) -> Tensor:
     """|G - G_style|^2 / |G_style|^2 for each layer and picture.
 
     The Gram matrix is taken over one picture of the batch at a time: with small crops that asks for the style
-    everywhere, where the matrix of a whole scene would be pleased by a few patches stamped full of it.
+    everywhere, where the matrix of a whole scene would be pleased by a few patches stamped full of it. A painting of
+    large and unlike parts, of which no crop has the statistics of the whole, is asked less of with `pool`.
 
     Args:
         features: per layer (N, C, H, W).
         targets: per layer (C, C), fp32.
+        pool: so many pictures after each other share one Gram matrix; N is a multiple of it.
 
     Returns:
-        (layers, N) fp32.
+        (layers, N / pool) fp32.
     """
-    return torch.stack(
-        [((gram(f) - t) ** 2).sum((1, 2)) / (t**2).sum() for f, t in zip(features, targets, strict=True)]
-    )
+
+    def error(f: Tensor, target: Tensor) -> Tensor:
+        of_pictures = gram(f)
+        matrix = of_pictures.view(-1, pool, *of_pictures.shape[1:]).mean(1)
+        return ((matrix - target) ** 2).sum((1, 2)) / (target**2).sum()
+
+    return torch.stack([error(f, t) for f, t in zip(features, targets, strict=True)])
 
 
 def total_variation(rgb: Tensor) -> Tensor:
@@ -77,3 +108,30 @@ def temporal_error(output: Tensor, moved: Tensor, valid: Tensor) -> Tensor:
     """
     error = ((output - moved) ** 2).mean(1, keepdim=True) * valid
     return error.sum((1, 2, 3)) / valid.sum((1, 2, 3)).clamp_min(1.0)
+
+
+def grid_error(rgb: Tensor) -> Tensor:
+    """How far the spectrum stands out at the periods of the network's own cells: 8, 4, 8/3 and 2 pixels.
+
+    The rows' and columns' power spectra of the luma gradient are averaged over the batch, as `evaluate` does it over a
+    picture; what counts is by how much each of those bands exceeds its neighbours.
+
+    Args:
+        rgb: (N, 3, H, W) in 0..1, H and W 48 or more.
+
+    Returns:
+        scalar: mean over axes and periods of the logarithm of the ratio, where it is above 0.
+    """
+    luma = (rgb.float() * rgb.new_tensor([0.2126, 0.7152, 0.0722], dtype=torch.float32).view(3, 1, 1)).sum(1)
+    excess = []
+    for picture in (luma, luma.transpose(1, 2)):
+        n = (picture.shape[2] - 1) // 24 * 24
+        gradient = picture[..., 1 : n + 1] - picture[..., :n]
+        power = torch.fft.rfft(gradient * torch.hann_window(n, device=rgb.device)).abs().square().mean((0, 1))
+        reach = n // 24  # half of the distance to the next band, less one
+        for period in (8, 4, 8 / 3, 2):
+            k = round(n / period)
+            near = torch.cat([power[max(1, k - reach) : k - 2], power[k + 3 : k + reach + 1]])
+            # the mean of the band's three bins: the highest of them is noise in a crop
+            excess.append(F.relu(torch.log((power[k - 1 : k + 2].mean() + 1e-6) / (near.mean() + 1e-6))))
+    return torch.stack(excess).mean()

@@ -82,6 +82,6 @@ def sensor_noise(pictures: Tensor, sigma: float, generator: torch.Generator) -> 
     """
     n = len(pictures)
     strength = torch.rand(n, 1, 1, 1, generator=generator) * sigma
-    gain = 1 + (torch.rand(n, 1, 1, 1, generator=generator) - 0.5) * 0.06
+    gain = 1 + (torch.rand(n, 1, 1, 1, generator=generator) - 0.5) * 0.02
     noise = torch.randn(pictures.shape, generator=generator)
     return (pictures * gain.to(pictures) + (noise * strength).to(pictures)).clamp(0, 1)

@@ -1,4 +1,8 @@
-"""The training loop, on Lightning Fabric: one command that stops by itself and goes on where it was."""
+"""The training loop, on Lightning Fabric: one command that stops by itself and goes on where it was.
+
+Started by `torchrun` it runs on as many devices and machines as that says, each process on its share of the pictures;
+gradients are averaged over all (DistributedDataParallel).
+"""
 
 from __future__ import annotations
 
@@ -17,24 +21,40 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from realtime.engines.torch_engine import cpu_has_bf16
-from realtime.errors import InputError
+from realtime.errors import InputError, RestyleError
 from realtime.training import losses
+from realtime.training.adversarial import LEARNING_RATE, Discriminator, judge_error, painter_error, painting_crops
+from realtime.training.clips import Clips
 from realtime.training.config import LAYERS, TrainConfig
 from realtime.training.data import Crop, Crops, Order, find_pictures, load_picture
-from realtime.training.features import LossNetwork
-from realtime.training.motion import random_motion, sensor_noise
-from realtime.transnet.checkpoint import StyleCard, load_checkpoint, save_checkpoint, write_atomically
+from realtime.training.distillation import Teacher
+from realtime.training.features import ContentFeatures, LossNetwork
+from realtime.training.motion import Motion, random_motion, sensor_noise
+from realtime.training.state import (
+    Average,
+    pack_training,
+    part,
+    read_state,
+    state_path,
+    unpack_training,
+    write_state,
+)
+from realtime.transnet.checkpoint import StyleCard, load_checkpoint, save_checkpoint
 from realtime.transnet.color import planes_from_rgb, rgb_from_planes
 from realtime.transnet.gallery import find_style
 from realtime.transnet.network import TransNet, pack_planes, unpack_planes
 
 log = logging.getLogger(__name__)
+
+GAMUT_WEIGHT = 10.0
+"""Values outside 0..1 are clipped when shown: nothing is gained by them."""
+
+LOG_EVERY = 10
+"""Steps between two entries of the TensorBoard log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,58 +87,56 @@ def stylise_rgb(network: nn.Module, rgb: Tensor) -> Tensor:
     return rgb_from_planes(y, uv)
 
 
-class Average:
-    """A moving average of a network's weights; the norms' statistics are copied as they are."""
-
-    def __init__(self, network: nn.Module, decay: float) -> None:
-        self.decay = decay
-        self.values = {k: v.detach().clone() for k, v in network.state_dict().items()}
-
-    @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
-        """Take in the weights after a step; early on the average is short."""
-        decay = min(self.decay, (1 + step) / (10 + step))
-        parameters = {k for k, _ in network.named_parameters()}
-        for k, v in network.state_dict().items():
-            if k in parameters:
-                self.values[k].lerp_(v, 1 - decay)
-            else:
-                self.values[k].copy_(v)
+def as_shown(rgb: Tensor) -> Tensor:
+    """Clamped to 0..1 as a screen does it, with a gradient all the same."""
+    return rgb + (rgb.detach().clamp(0, 1) - rgb.detach())
 
 
-class ContentFeatures:
-    """relu4_1 of the content crops, kept in memory in bf16 up to a bound (they cost as much as a third of a step)."""
-
-    def __init__(self, network: LossNetwork, gigabytes: float) -> None:
-        self.network, self.room = network, gigabytes * 2**30
-        self.kept: dict[int, Tensor] = {}
-
-    @torch.no_grad()
-    def __call__(self, indices: list[int], rgb: Tensor) -> Tensor:
-        """(N, 512, H/8, W/8) for crops `rgb` (N, 3, H, W) that have these indices in the data set."""
-        taken = []
-        for n, index in enumerate(indices):
-            features = self.kept.get(index)
-            if features is None:
-                # one by one and rounded at once: what comes out does not depend on what was kept, so that a resumed
-                # run, whose memory is empty, goes on with the very same numbers
-                features = self.network(rgb[n : n + 1])[3][0].to(torch.bfloat16).cpu()
-                size = features.numel() * 2
-                if self.room >= size:
-                    self.kept[index] = features
-                    self.room -= size
-            taken.append(features.to(rgb.device))
-        return torch.stack(taken)
-
-
-def _precision(config: TrainConfig, fabric_device: torch.device) -> str:
-    wanted = config.precision
+def _precision(wanted: str, device: torch.device) -> str:
     if wanted == "auto":
-        if fabric_device.type == "cuda":
+        if device.type == "cuda":
             wanted = "bf16" if torch.cuda.is_bf16_supported() else "fp32"
         else:
             wanted = "bf16" if cpu_has_bf16() else "fp32"
     return {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}[wanted]
+
+
+def is_main_process() -> bool:
+    """Whether this is the only process of a run, or the first of those that `torchrun` started."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def _fabric(config: TrainConfig) -> Fabric:
+    """Fabric on one device, or, under torchrun, on all that it speaks of.
+
+    Raises:
+        InputError: the device or TensorBoard is not there.
+    """
+    accelerator, _, index = config.device.partition(":")
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", str(world)))
+    devices: Any = here if world > 1 else [int(index)] if index else 1
+    probe = torch.device("cuda" if accelerator in ("auto", "cuda") and torch.cuda.is_available() else "cpu")
+    loggers: Any = []
+    if config.log_dir is not None:
+        from lightning_fabric.loggers.tensorboard import TensorBoardLogger
+
+        try:
+            loggers = [TensorBoardLogger(config.log_dir, name="", version=config.output.stem)]
+        except ModuleNotFoundError as error:
+            raise InputError(f"--log-dir: TensorBoard is not installed ({error}); pip install tensorboard") from None
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    try:
+        return Fabric(
+            accelerator=accelerator,
+            devices=devices,
+            num_nodes=max(1, world // here),
+            strategy="ddp" if world > 1 else "auto",
+            precision=_precision(config.precision, probe),  # type: ignore[arg-type]
+            loggers=loggers,
+        )
+    except (RuntimeError, ValueError) as error:
+        raise InputError(f"device {config.device}: {error}") from None
 
 
 @contextmanager
@@ -136,11 +154,6 @@ def _stopping() -> Iterator[threading.Event]:
             signal.signal(s, handler)
 
 
-def state_path(output: Path) -> Path:
-    """Where a run keeps what it needs to go on."""
-    return output.with_name(output.stem + ".state.safetensors")
-
-
 class Trainer:
     """One run. `train` is the function to call."""
 
@@ -154,37 +167,46 @@ class Trainer:
             raise InputError(f"{c.output}: exists; use --overwrite, or --resume to go on with its run")
         # what is cheap to check comes before what takes time or the network (torchvision's weights)
         pictures = find_pictures(c.content)
-        painting = load_picture(c.style_image, c.style_size)
+        self.painting = load_picture(c.style_image, c.style_size)
         if c.resume and not state_path(c.output).exists():
             raise InputError(f"{state_path(c.output)}: no state to resume from; run without --resume")
         if c.threads:
             torch.set_num_threads(c.threads)
         torch.manual_seed(c.seed)
-        accelerator = c.device.split(":")[0]
-        probe = torch.device("cuda" if accelerator in ("auto", "cuda") and torch.cuda.is_available() else "cpu")
-        fabric_logger = logging.getLogger("lightning_fabric")
-        fabric_logger.setLevel(logging.WARNING)
-        devices: Any = [int(c.device.split(":")[1])] if ":" in c.device else 1
-        self.fabric = Fabric(accelerator=accelerator, devices=devices, precision=_precision(c, probe))  # type: ignore[arg-type]
+        network = self._initial_network()
+        teacher = load_checkpoint(find_style(c.teacher))[0] if c.teacher else None
+        whole = c.size + 2 * c.margin
+        self.clips = Clips(c.clips, side=whole, flow=c.flow) if c.clips else None
+        self.fabric = _fabric(c)
         self.fabric.launch()
         device = self.fabric.device
-        half = self.fabric._precision.precision == "bf16-mixed"
         self.loss_network = LossNetwork.load(c.features).to(device).to(memory_format=torch.channels_last)
         with torch.no_grad():
-            taps = self.loss_network(painting[None].to(device) / 255)
+            taps = self.loss_network(self.painting[None].to(device) / 255)
             self.style_targets = [losses.gram(t)[0] for t in taps]
-        if half:
+        if self.fabric._precision.precision == "bf16-mixed":
             self.loss_network.to(torch.bfloat16)
         self.crops = Crops(
             pictures, size=c.size, margin=c.margin, smallest=c.smallest_crop, variants=c.variants, seed=c.seed
         )
-        self.content_features = ContentFeatures(self.loss_network, c.cache_gigabytes)
-        network = self._initial_network()
+        self.layer_weights = torch.tensor(c.layer_weights, device=device) / sum(c.layer_weights)
+        chosen = [(layer, weight) for layer, weight in enumerate(c.content_layers) if weight]
+        self.content_layers = {layer: weight / sum(c.content_layers) for layer, weight in chosen}
+        self.content_features = ContentFeatures(self.loss_network, tuple(self.content_layers), c.cache_gigabytes)
+        self.variances = self._content_variances()
+        self.teacher = None
+        if teacher is not None:
+            teacher.to(device).to(memory_format=torch.channels_last)
+            self.teacher = Teacher(teacher, self.loss_network)
         optimizer = torch.optim.Adam(network.parameters(), lr=c.learning_rate, betas=(0.9, 0.99))
         self.network, self.optimizer = self.fabric.setup(network.to(memory_format=torch.channels_last), optimizer)
         self.raw: TransNet = network
         self.average = Average(self.raw, c.ema)
-        self.layer_weights = torch.tensor(c.layer_weights, device=device) / sum(c.layer_weights)
+        self.judge: Discriminator | None = None
+        if c.adversarial:
+            self.judge = Discriminator().to(memory_format=torch.channels_last)
+            judging = torch.optim.Adam(self.judge.parameters(), lr=LEARNING_RATE, betas=(0.5, 0.99))
+            self.wrapped_judge, self.judging = self.fabric.setup(self.judge, judging)
         self.step = 0
         if c.resume:
             self._load_state()
@@ -203,44 +225,43 @@ class Trainer:
         grown.load_state_dict(network.state_dict(), strict=False)
         return grown
 
+    def _content_variances(self) -> list[float]:
+        """The mean variance of the content layers' features over some pictures, spread over all."""
+        count = min(16, len(self.crops))
+        found = []
+        for n in range(count):
+            crop = self.crops[n * len(self.crops) // count].picture[None].to(self.fabric.device).float() / 255
+            with torch.no_grad():
+                taps = self.loss_network(crop)
+            found.append([float(taps[layer].float().var()) for layer in self.content_layers])
+        return [max(1e-6, sum(values) / count) for values in zip(*found, strict=True)]
+
     # state: everything that a resumed run needs to give the losses of one that was never stopped
 
     def _save_state(self) -> None:
         if not self.fabric.is_global_zero:
             return
-        tensors = {f"network.{k}": v for k, v in self.raw.state_dict().items()}
+        tensors = pack_training("style", self.raw, self.optimizer)
         tensors |= {f"average.{k}": v for k, v in self.average.values.items()}
-        names = [k for k, _ in self.raw.named_parameters()]
-        for i, entry in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{names[i]}.{k}": torch.as_tensor(v) for k, v in entry.items()}
-        tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-        metadata = {"step": str(self.step), "config": json.dumps(self.config.to_dict())}
-        write_atomically(state_path(self.config.output), save(tensors, metadata))
+        if self.judge is not None:
+            tensors |= pack_training("judge", self.judge, self.judging)
+        scaler = self.fabric._precision.state_dict()  # of fp16; empty for the others
+        write_state(self.config.output, tensors, self.step, self._settings(), scaler)
 
     def _load_state(self) -> None:
-        path = state_path(self.config.output)
+        tensors, self.step, scaler = read_state(self.config.output, self._settings())
         try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                tensors = {k: file.get_tensor(k) for k in file.keys()}
-        except (SafetensorError, OSError) as error:
-            raise InputError(f"{path}: the state of the run is damaged: {error}") from None
-        then, now = json.loads(metadata["config"]), json.loads(json.dumps(self.config.to_dict()))
-        changed = sorted(k for k in now if then.get(k) != now[k])
-        if changed:
-            raise InputError(f"{path}: the run to resume had other settings for {', '.join(changed)}")
+            unpack_training(tensors, "style", self.raw, self.optimizer)
+            if self.judge is not None:
+                unpack_training(tensors, "judge", self.judge, self.judging)
+        except (KeyError, RuntimeError) as error:
+            raise InputError(f"{state_path(self.config.output)}: the state of the run is damaged: {error}") from None
+        self.average.values = {k: v.to(self.fabric.device) for k, v in part(tensors, "average.").items()}
+        self.fabric._precision.load_state_dict(scaler)
 
-        def part(prefix: str) -> dict[str, Tensor]:
-            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-        self.raw.load_state_dict(part("network."))
-        self.average.values = {k: v.to(self.fabric.device) for k, v in part("average.").items()}
-        state = self.optimizer.state_dict()
-        entries = part("optimizer.")
-        for i, (name, _) in enumerate(self.raw.named_parameters()):
-            state["state"][i] = {k: entries[f"{name}.{k}"] for k in ("step", "exp_avg", "exp_avg_sq")}
-        self.optimizer.load_state_dict(state)
-        self.step = int(metadata["step"])
+    def _settings(self) -> dict[str, Any]:
+        """What must be the same for a run to be resumed."""
+        return self.config.to_dict() | {"processes": self.fabric.world_size}
 
     def averaged(self) -> TransNet:
         """The network as it would be saved now."""
@@ -251,7 +272,8 @@ class Trainer:
     def save(self, metrics: dict[str, Any] | None = None) -> StyleCard:
         """Write the checkpoint."""
         c = self.config
-        recipe = c.to_dict() | {"steps_done": self.step, "pictures_seen": self.step * c.batch}
+        seen = self.step * c.batch * c.accumulate * self.fabric.world_size
+        recipe = self._settings() | {"steps_done": self.step, "pictures_seen": seen}
         card = StyleCard(
             c.output.stem, c.title, c.artist, c.year, c.architecture, recipe, metrics=metrics or {}, path=c.output
         )
@@ -266,7 +288,25 @@ class Trainer:
         warm = min(1.0, (self.step + 1) / max(1, c.warmup))
         return c.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, self.step / c.steps))))
 
-    def _losses(self, crops: list[Crop]) -> dict[str, Tensor]:
+    def _generator(self, purpose: int, micro: int) -> torch.Generator:
+        """Randomness that depends on the seed, the step, the process and the batch within the step alone."""
+        place = ((self.step * self.config.accumulate + micro) * self.fabric.world_size + self.fabric.global_rank) * 4
+        return torch.Generator().manual_seed(self.config.seed * 15_485_863 + place + purpose)
+
+    def _second_views(self, rgb: Tensor, micro: int) -> tuple[list[Tensor], Motion]:
+        """What the network sees beside the crops for the temporal loss, the later view last; and the motion to it."""
+        c = self.config
+        n, _, side, _ = rgb.shape
+        generator = self._generator(0, micro)
+        if self.clips is not None and self.step % 2:
+            before, now, motion = self.clips(n, generator)
+            views = [(v.to(rgb.device).float() / 255).to(memory_format=torch.channels_last) for v in (before, now)]
+            return views, motion.to(rgb.device)
+        motion = random_motion(n, side, generator).to(rgb.device)
+        return [sensor_noise(motion.apply(rgb), c.noise, generator)], motion
+
+    def _losses(self, crops: list[Crop], micro: int = 0) -> tuple[dict[str, Tensor], Tensor]:
+        """The losses of one batch by name, unweighted; and the pictures as the losses see them."""
         c = self.config
         n = len(crops)
         pictures = torch.stack([crop.picture for crop in crops]).to(self.fabric.device)
@@ -277,78 +317,144 @@ class Trainer:
             return torch.stack(cut).to(memory_format=torch.channels_last)
 
         if c.temporal:
-            generator = torch.Generator().manual_seed(c.seed * 15_485_863 + self.step)
-            motion = random_motion(n, rgb.shape[-1], generator).to(rgb.device)
-            second = sensor_noise(motion.apply(rgb), c.noise, generator)
-            both = stylise_rgb(self.network, torch.cat([rgb, second]))
-            output, other = both[:n], both[n:]
+            views, motion = self._second_views(rgb, micro)
+            every = stylise_rgb(self.network, torch.cat([rgb, *views]))
+            output, first, second = every[:n], every[-2 * n : -n], every[-n:]
         else:
             output = stylise_rgb(self.network, rgb)
-        seen = window(output)
-        shown = seen + (seen.detach().clamp(0, 1) - seen.detach())  # clamped as shown, with a gradient all the same
-        taps = self.loss_network(shown)
+        shown = as_shown(window(output))
+        taps = self.loss_network(shown, recompute=c.grad_checkpoint)
         content = self.content_features([crop.index for crop in crops], window(rgb))
-        parts = {
-            "content": losses.content_error(taps[3], content).mean(),
-            "gamut": losses.gamut_error(output).mean(),
-        }
-        layers = losses.style_errors(taps, self.style_targets).mean(1)
+        of_layers = [
+            weight * losses.content_error(taps[layer], target, variance).mean()
+            for (layer, weight), target, variance in zip(
+                self.content_layers.items(), content, self.variances, strict=True
+            )
+        ]
+        parts = {"content": torch.stack(of_layers).sum(), "gamut": losses.gamut_error(output).mean()}
+        layers = losses.style_errors(taps, self.style_targets, c.style_pool).mean(1)
         parts["style"] = (layers * self.layer_weights).sum()
         parts |= {name: layer.detach() for name, layer in zip(LAYERS, layers, strict=True)}
         if c.tv:
             parts["tv"] = losses.total_variation(output).mean()
+        if c.grid:
+            parts["grid"] = losses.grid_error(output)
         if c.temporal:
-            parts["temporal"] = losses.temporal_error(other, motion.apply(output), motion.valid).mean()
-        return parts
+            parts["temporal"] = losses.temporal_error(second, motion.apply(first), motion.valid).mean()
+        if self.teacher is not None:
+            with torch.no_grad(), self.fabric.autocast():
+                target = stylise_rgb(self.teacher.network, rgb).clamp(0, 1)
+            parts["teacher"] = self.teacher.error(shown, taps, window(target)).mean()
+        if self.judge is not None:
+            self.judge.requires_grad_(False)  # its own gradients come from `_judge`
+            with self.fabric.autocast():
+                parts["adversarial"] = painter_error(self.judge(shown).float())
+            self.judge.requires_grad_(True)
+        return parts, shown.detach()
 
     def _total(self, parts: dict[str, Tensor]) -> Tensor:
         c = self.config
-        total = c.content_weight * parts["content"] + c.style_weight * parts["style"] + 10.0 * parts["gamut"]
-        if c.tv:
-            total = total + c.tv * parts["tv"]
-        if c.temporal:
-            total = total + c.temporal * parts["temporal"]
-        return total
+        weights = {
+            "content": c.content_weight,
+            "style": c.style_weight,
+            "gamut": GAMUT_WEIGHT,
+            "tv": c.tv,
+            "grid": c.grid,
+            "temporal": c.temporal,
+            "teacher": c.teacher_weight,
+            "adversarial": c.adversarial,
+        }
+        return torch.stack([weight * parts[name] for name, weight in weights.items() if name in parts]).sum()
 
-    def run(self, report: Callable[[StepReport], None] | None = None) -> dict[str, Any]:
-        """Train until done, out of time, or told to stop."""
+    def _judge(self, shown: Tensor, micro: int) -> Tensor:
+        """The discriminator's own loss on one batch, and its gradients."""
+        real = painting_crops(self.painting, len(shown), self.config.size, self._generator(1, micro)).to(shown)
+        error = judge_error(*self.wrapped_judge(torch.cat([real, shown])).float().chunk(2))
+        self.fabric.backward(error / self.config.accumulate)
+        return error.detach()
+
+    def _advance(self, batches: list[list[Crop]]) -> dict[str, float]:
+        """One step of the optimiser, on `accumulate` batches: the losses by name."""
         c = self.config
+        self.network.train(self.step < c.freeze_norm * c.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._learning_rate()
+        found: dict[str, float] = {}
+        outputs = []
+        finite = True
+        for micro, crops in enumerate(batches):
+            with self.fabric.no_backward_sync(self.network, enabled=micro < len(batches) - 1):
+                parts, shown = self._losses(crops, micro)
+                total = self._total(parts)
+                self.fabric.backward(total / len(batches))
+            finite = finite and bool(torch.isfinite(total))
+            outputs.append(shown)
+            for name, value in parts.items():
+                found[name] = found.get(name, 0.0) + float(value.detach()) / len(batches)
+        finite = self._any(not finite) is False
+        self.fabric.clip_gradients(self.network, self.optimizer, max_norm=c.clip, error_if_nonfinite=False)
+        if finite:
+            self.optimizer.step()
+        else:
+            log.warning("step %d: the loss is not finite; the weights stay as they were", self.step + 1)
+        self.optimizer.zero_grad()
+        if self.judge is not None:
+            judged = [self._judge(shown, micro) for micro, shown in enumerate(outputs)]
+            found["judge"] = float(torch.stack(judged).mean())
+            if finite:
+                self.judging.step()
+            self.judging.zero_grad()
+        self.step += 1
+        self.average.update(self.raw, self.step)
+        return found
+
+    def _any(self, value: bool) -> bool:
+        """Whether it is so in any process. All of them must ask."""
+        if self.fabric.world_size == 1:
+            return value
+        count = self.fabric.all_reduce(torch.tensor(float(value), device=self.fabric.device), reduce_op="sum")
+        return bool(count)
+
+    def _batches(self) -> Iterator[list[list[Crop]]]:
+        """The batches of each step, from where the run stands, without end."""
+        c = self.config
+        world, rank = self.fabric.world_size, self.fabric.global_rank
+        seen = self.step * c.batch * c.accumulate * world
+        order = Order(len(self.crops), c.seed, seen + rank, world)
         loader: Any = self.fabric.setup_dataloaders(
-            DataLoader(
-                self.crops,
-                batch_size=c.batch,
-                sampler=Order(len(self.crops), c.seed, self.step * c.batch),
-                num_workers=0,
-                collate_fn=list,
-            ),
+            DataLoader(self.crops, batch_size=c.batch, sampler=order, num_workers=0, collate_fn=list),
             use_distributed_sampler=False,
             move_to_device=False,
         )
+        step: list[list[Crop]] = []
+        for crops in loader:
+            step.append(crops)
+            if len(step) == c.accumulate:
+                yield step
+                step = []
+
+    def run(self, report: Callable[[StepReport], None] | None = None) -> dict[str, Any]:
+        """Train until done, out of time, or told to stop.
+
+        Raises:
+            RestyleError: the checkpoint or the log cannot be written; the last good state stays.
+        """
+        c = self.config
         began, first = time.monotonic(), self.step
         running: dict[str, float] = {}
+        batches = self._batches()
         with _stopping() as stop:
-            for crops in loader:
-                if self.step >= c.steps or stop.is_set():
+            while self.step < c.steps:
+                late = c.minutes is not None and time.monotonic() - began > c.minutes * 60
+                if self._any(stop.is_set() or late):
                     break
-                if c.minutes is not None and time.monotonic() - began > c.minutes * 60:
-                    break
-                self.network.train(self.step < c.freeze_norm * c.steps)
-                for group in self.optimizer.param_groups:
-                    group["lr"] = self._learning_rate()
-                parts = self._losses(crops)
-                total = self._total(parts)
-                self.fabric.backward(total)
-                self.fabric.clip_gradients(self.network, self.optimizer, max_norm=c.clip, error_if_nonfinite=False)
-                if bool(torch.isfinite(total)):
-                    self.optimizer.step()
-                else:
-                    log.warning("step %d: the loss is not finite; the weights stay as they were", self.step + 1)
-                self.optimizer.zero_grad()
-                self.step += 1
-                self.average.update(self.raw, self.step)
-                for name, value in ((k, float(v.detach())) for k, v in parts.items()):
+                found = self._advance(next(batches))
+                for name, value in found.items():
                     running[name] = 0.98 * running.get(name, value) + 0.02 * value
-                if report:
+                if c.log_dir is not None and self.step % LOG_EVERY == 0:
+                    self.fabric.log_dict({f"loss/{k}": v for k, v in found.items()}, step=self.step)
+                    self.fabric.log("learning_rate", self._learning_rate(), step=self.step)
+                if report and self.fabric.is_global_zero:
                     pace = (time.monotonic() - began) / (self.step - first)
                     report(StepReport(self.step, c.steps, pace * (c.steps - self.step), dict(running)))
                 if self.step % c.save_every == 0:
@@ -364,6 +470,7 @@ class Trainer:
             "finished": self.step >= c.steps,
             "interrupted": stopped,
             "device": str(self.fabric.device),
+            "processes": self.fabric.world_size,
             "precision": self.fabric._precision.precision,
             "seconds": time.monotonic() - began,
             "losses": running,
@@ -372,14 +479,23 @@ class Trainer:
     def _checkpoint(self, running: dict[str, float], began: float, first: int) -> None:
         self.save()
         self._save_state()
+        if not self.fabric.is_global_zero:
+            return
         entry = {"step": self.step, "seconds": round(time.monotonic() - began, 1), "since": first}
         entry |= {k: round(v, 5) for k, v in running.items()}
-        with self.log_path.open("a") as file:
-            file.write(json.dumps(entry) + os.linesep)
+        try:
+            with self.log_path.open("a") as file:
+                file.write(json.dumps(entry) + "\n")
+        except OSError as error:
+            raise RestyleError(f"{self.log_path}: cannot be written: {error}") from error
 
     @torch.no_grad()
     def preview(self) -> Path | None:
-        """Stylise the preview pictures with the averaged weights; one PNG, pictures above their results."""
+        """Stylise the preview pictures with the averaged weights; one PNG, pictures above their results.
+
+        Raises:
+            RestyleError: it cannot be written.
+        """
         if not self.fabric.is_global_zero:
             return None
         from torchvision.utils import save_image
@@ -388,13 +504,25 @@ class Trainer:
         network = self.averaged().to(self.fabric.device)
         pairs = []
         for path in c.previews or tuple(self.crops.pictures[:: max(1, len(self.crops.pictures) // 4)][:4]):
-            picture = load_picture(path, 360)[:, :, :480].float().to(self.fabric.device) / 255
+            try:
+                picture = load_picture(path, 360)[:, :, :480].float().to(self.fabric.device) / 255
+            except InputError:
+                continue  # the crops report it
             h, w = (s // 8 * 8 for s in picture.shape[1:])
             picture = picture[None, :, :h, :w]
             result = stylise_rgb(network, picture).clamp(0, 1)
             pairs.append(nn.functional.pad(torch.cat([picture, result], 2), (0, 480 - w)))
+        if not pairs:
+            return None
+        sheet = torch.cat(pairs, 3)[0]
         target = c.output.with_name(c.output.stem + ".preview.png")
-        save_image(torch.cat(pairs, 3)[0], target)
+        try:
+            save_image(sheet, target)
+        except OSError as error:
+            raise RestyleError(f"{target}: cannot be written: {error}") from error
+        if c.log_dir is not None:
+            board: Any = self.fabric.logger
+            board.experiment.add_image("preview", sheet, self.step)
         return target
 
 

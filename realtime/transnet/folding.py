@@ -26,7 +26,7 @@ TRAINED_IN: tuple[Matrix, Range] = ("bt709", "limited")
 class FoldedBlock(nn.Module):
     """Residual block without anything but convolutions (and the position-wise norm, where the network has one)."""
 
-    def __init__(self, first: nn.Conv2d, norm: nn.Module, second: nn.Conv2d) -> None:
+    def __init__(self, first: nn.Module, norm: nn.Module, second: nn.Module) -> None:
         super().__init__()
         self.first, self.norm, self.second = first, norm, second
 
@@ -48,8 +48,10 @@ class FoldedTransNet(nn.Module):
         up: nn.Module,
         refine: nn.Module,
         out: nn.Module,
+        shuffle: int,
     ) -> None:
         super().__init__()
+        self.shuffle = shuffle
         self.stem, self.down, self.contours, self.mix = stem, down, contours, mix
         self.blocks, self.up, self.refine, self.out = blocks, up, refine, out
 
@@ -74,7 +76,7 @@ class FoldedTransNet(nn.Module):
         if self.mix is not None and self.contours is not None:
             x = x + self.mix(self.contours(planes))
         x = self.blocks(x)
-        x = F.pixel_shuffle(F.relu_(self.up(x)), 2)
+        x = F.pixel_shuffle(F.relu_(self.up(x)), self.shuffle)
         x = F.relu_(self.refine(x))
         return cast(Tensor, self.out(x))
 
@@ -82,12 +84,13 @@ class FoldedTransNet(nn.Module):
 def _conv(weight: Tensor, bias: Tensor, like: nn.Conv2d) -> nn.Conv2d:
     outputs, inputs, side, _ = weight.shape
     conv = nn.Conv2d(
-        inputs,
+        inputs * like.groups,
         outputs,
         side,
         stride=like.stride[0],
         padding=like.dilation[0] * (side // 2),
         dilation=like.dilation[0],
+        groups=like.groups,
         padding_mode="replicate",
     )
     assert conv.bias is not None
@@ -113,6 +116,18 @@ def _with_norm(conv: nn.Conv2d, norm: nn.Module) -> tuple[Tensor, Tensor, nn.Mod
     gain = norm.weight.detach().double() / (norm.running_var.double() + norm.eps).sqrt()
     shift = norm.bias.detach().double() - norm.running_mean.double() * gain
     return weight * gain[:, None, None, None], bias * gain + shift, nn.Identity()
+
+
+def _fold_part(part: nn.Module, norm: nn.Module) -> tuple[nn.Module, nn.Module]:
+    """A convolution of a block, plain or depthwise and 1x1, with a norm folded in; and what is left of the norm."""
+    if isinstance(part, nn.Sequential):
+        depthwise, pointwise = part
+        assert isinstance(depthwise, nn.Conv2d)
+        folded, left = _fold_part(pointwise, norm)
+        return nn.Sequential(_conv(*_parts(depthwise), depthwise), folded), left
+    assert isinstance(part, nn.Conv2d)
+    weight, bias, left = _with_norm(part, norm)
+    return _conv(weight, bias, part), left
 
 
 def plane_matrix(m: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
@@ -165,9 +180,10 @@ def fold(network: TransNet, matrix: Matrix = "bt709", range: Range = "limited") 
     weight, bias, down_norm = _with_norm(network.down, network.down_norm)
     down = _conv(weight, bias, network.down)
 
+    a = network.architecture
     contours = mix = None
-    if network.architecture.contours:
-        contours = Contours(network.architecture.contours)
+    if a.contours:
+        contours = Contours(a.contours)
         weight = contours.weight.double()
         contours.bias = torch.einsum("oihw,i->o", weight, into_t).float()
         contours.weight = torch.einsum("ochw,ci->oihw", weight, into).float()
@@ -176,9 +192,8 @@ def fold(network: TransNet, matrix: Matrix = "bt709", range: Range = "limited") 
     blocks = []
     for block in network.blocks:
         assert isinstance(block, Block)
-        weight, bias, left = _with_norm(block.first, block.norm)
-        first = _conv(weight, bias, block.first)
-        blocks.append(FoldedBlock(first, left, _conv(*_parts(block.second), block.second)))
+        first, left = _fold_part(block.first, block.norm)
+        blocks.append(FoldedBlock(first, left, _fold_part(block.second, nn.Identity())[0]))
 
     up = _conv(*_parts(network.up), network.up)
 
@@ -191,5 +206,7 @@ def fold(network: TransNet, matrix: Matrix = "bt709", range: Range = "limited") 
     def then(conv: nn.Module, norm: nn.Module) -> nn.Module:
         return nn.Sequential(conv, norm) if isinstance(norm, ChannelNorm) else conv
 
-    folded = FoldedTransNet(stem, then(down, down_norm), contours, mix, nn.Sequential(*blocks), up, refine, out)
+    folded = FoldedTransNet(
+        stem, then(down, down_norm), contours, mix, nn.Sequential(*blocks), up, refine, out, a.cell // 4
+    )
     return folded.requires_grad_(False).eval()

@@ -26,6 +26,8 @@ from torch import Tensor, nn
 
 Norm = Literal["none", "batch", "layer"]
 Phases = Literal["equal", "free"]
+Convolution = Literal["plain", "depthwise"]
+Cell = Literal[4, 8]
 
 PLANE_CHANNELS = 24
 """16 luma phases, 4 of U, 4 of V."""
@@ -46,11 +48,14 @@ class Architecture:
 
     Attributes:
         width: channels at 1/4 size.
-        body: channels at 1/8 size.
+        body: channels of the body.
         dilations: one residual block of two 3x3 convolutions for each entry; the entry dilates the second.
         norm: "batch" is folded to constants for inference, "layer" normalises over the channels of each position (in
             the body only).
         contours: periods, in codes, of the contour planes that go into the body (see `Contours`); none without them.
+        convolution: of the residual blocks. "depthwise" splits each 3x3 into one a channel and a 1x1 (Howard et al. 2017,
+            arXiv 1704.04861).
+        cell: the body works at 1/8 or at 1/4 of the size.
         phases: "equal" phase-equalises the sub-pixel convolutions, "free" leaves them as they are (`identity_network`).
     """
 
@@ -59,6 +64,8 @@ class Architecture:
     dilations: tuple[int, ...] = (1, 2, 2, 1)
     norm: Norm = "batch"
     contours: tuple[int, ...] = (4, 8, 16, 32)
+    convolution: Convolution = "plain"
+    cell: Cell = 8
     phases: Phases = "equal"
 
     def __post_init__(self) -> None:
@@ -68,10 +75,13 @@ class Architecture:
             raise ValueError(f"dilations must be positive, not {self.dilations}")
         if any(p < 1 for p in self.contours):
             raise ValueError(f"contours must be positive, not {self.contours}")
-        if self.norm not in get_args(Norm):
-            raise ValueError(f"norm must be one of {', '.join(get_args(Norm))}, not {self.norm!r}")
-        if self.phases not in get_args(Phases):
-            raise ValueError(f"phases must be one of {', '.join(get_args(Phases))}, not {self.phases!r}")
+        choices = {"norm": Norm, "phases": Phases, "convolution": Convolution, "cell": Cell}
+        for name, kind in choices.items():
+            if getattr(self, name) not in get_args(kind):
+                allowed = ", ".join(str(value) for value in get_args(kind))
+                raise ValueError(f"{name} must be one of {allowed}, not {getattr(self, name)!r}")
+        if self.cell == 4 and self.contours:
+            raise ValueError("contours are means of 8x8 cells: a body at 1/4 size takes none")
 
     def to_dict(self) -> dict[str, Any]:
         """The architecture as plain JSON values."""
@@ -94,17 +104,19 @@ class Architecture:
     def macs_per_pixel(self) -> float:
         """Multiply-accumulates for one luma pixel, convolutions only."""
         quarter = 9 * (2 * PLANE_CHANNELS * self.width + self.width**2) / 16  # stem, out, refine
-        between = (9 * self.width * self.body + self.body * 4 * self.width) / 64  # down and up
+        phases = self.cell**2 // 16
         planes = 3 * len(self.contours)
-        between += (4 * PLANE_CHANNELS * planes + 9 * 2 * planes * self.body) / 64  # contours, mix
-        return quarter + between + len(self.dilations) * 2 * 9 * self.body**2 / 64
+        body = 9 * self.width * self.body + self.body * phases * self.width  # down and up
+        body += 4 * PLANE_CHANNELS * planes + 9 * 2 * planes * self.body  # contours, mix
+        one = 9 * self.body**2 if self.convolution == "plain" else self.body * (9 + self.body)
+        return quarter + (body + len(self.dilations) * 2 * one) / self.cell**2
 
     @property
     def reach(self) -> int:
         """Luma pixels that a pixel of the output can depend on, at most, in each direction."""
         quarter_cells = 4  # stem, down, refine, out
-        eighth_cells = 1 + sum(1 + d for d in self.dilations)  # mix, blocks
-        return 4 * quarter_cells + 8 * eighth_cells + MULTIPLE  # and both may lie at the far ends of their cells
+        body_cells = bool(self.contours) + sum(1 + d for d in self.dilations)  # mix, blocks
+        return 4 * quarter_cells + self.cell * body_cells + MULTIPLE  # and both may lie at the far ends of their cells
 
 
 class ChannelNorm(nn.Module):
@@ -176,6 +188,14 @@ def conv3x3(inputs: int, outputs: int, *, stride: int = 1, dilation: int = 1) ->
     return nn.Conv2d(inputs, outputs, 3, stride=stride, padding=dilation, dilation=dilation, padding_mode="replicate")
 
 
+def separable(channels: int, *, dilation: int = 1) -> nn.Sequential:
+    """A depthwise 3x3 convolution, padded by replication, and a 1x1 one."""
+    depthwise = nn.Conv2d(
+        channels, channels, 3, padding=dilation, dilation=dilation, groups=channels, padding_mode="replicate"
+    )
+    return nn.Sequential(depthwise, nn.Conv2d(channels, channels, 1))
+
+
 class Contours(nn.Module):
     """Contour lines of brightness and colour: sine and cosine of each 8x8 cell's mean Y, U and V, at several periods.
 
@@ -211,14 +231,21 @@ class Contours(nn.Module):
 class Block(nn.Module):
     """Residual block: conv, norm, ReLU, conv. The last convolution starts at zero, so that a deep body starts calm."""
 
-    def __init__(self, channels: int, dilation: int, norm: Norm) -> None:
+    def __init__(self, channels: int, dilation: int, norm: Norm, convolution: Convolution = "plain") -> None:
         super().__init__()
-        self.first = conv3x3(channels, channels)
+        self.first: nn.Module
+        self.second: nn.Module
+        if convolution == "plain":
+            self.first = conv3x3(channels, channels)
+            last = self.second = conv3x3(channels, channels, dilation=dilation)
+        else:
+            self.first = separable(channels)
+            self.second = separable(channels, dilation=dilation)
+            last = cast(nn.Conv2d, self.second[1])
         self.norm = _norm(norm, channels)
-        self.second = conv3x3(channels, channels, dilation=dilation)
-        nn.init.zeros_(self.second.weight)
-        assert self.second.bias is not None
-        nn.init.zeros_(self.second.bias)
+        nn.init.zeros_(last.weight)
+        assert last.bias is not None
+        nn.init.zeros_(last.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> the same."""
@@ -235,7 +262,7 @@ class TransNet(nn.Module):
         # at 1/4 size a norm must fold away: one that stays costs more there than the convolution itself
         quarter_norm: Norm = "none" if a.norm == "layer" else a.norm
         self.stem_norm = _norm(quarter_norm, a.width)
-        self.down = conv3x3(a.width, a.body, stride=2)
+        self.down = conv3x3(a.width, a.body, stride=a.cell // 4)
         self.down_norm = _norm(a.norm, a.body)
         if a.contours:
             self.contours = Contours(a.contours)
@@ -243,8 +270,8 @@ class TransNet(nn.Module):
             nn.init.zeros_(self.mix.weight)
             assert self.mix.bias is not None
             nn.init.zeros_(self.mix.bias)
-        self.blocks = nn.Sequential(*(Block(a.body, d, a.norm) for d in a.dilations))
-        self.up = PhaseConv(a.body, (4,) * a.width, 1, a.phases)
+        self.blocks = nn.Sequential(*(Block(a.body, d, a.norm, a.convolution) for d in a.dilations))
+        self.up = PhaseConv(a.body, (a.cell**2 // 16,) * a.width, 1, a.phases)
         self.refine = conv3x3(a.width, a.width)
         self.refine_norm = _norm(quarter_norm, a.width)
         self.out = PhaseConv(a.width, (16, 4, 4), 3, a.phases)
@@ -262,7 +289,7 @@ class TransNet(nn.Module):
         x = F.relu(self.down_norm(self.down(x)))
         if self.architecture.contours:
             x = x + self.mix(self.contours(planes))
-        x = F.relu(F.pixel_shuffle(self.up(self.blocks(x)), 2))
+        x = F.relu(F.pixel_shuffle(self.up(self.blocks(x)), self.architecture.cell // 4))
         x = F.relu(self.refine_norm(self.refine(x)))
         return cast(Tensor, self.out(x))
 

@@ -15,7 +15,7 @@ from realtime.engines.torch_engine import TorchEngine, choose_device, choose_pre
 from realtime.errors import InputError
 from realtime.frames import ColorTags, Frame, chroma_shape
 from realtime.transnet.network import Architecture, identity_network
-from tests.transnet.test_network import random_network
+from tests.transnet.test_network import BODIES, random_network
 
 PRECISIONS = ["fp32", "bf16"]
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
@@ -104,12 +104,12 @@ def test_bf16_is_close_to_fp32() -> None:
     assert np.abs(a.y.astype(int) - b.y).mean() < 2
 
 
-@pytest.mark.parametrize("norm", ["none", "batch", "layer"])
+@pytest.mark.parametrize("body", BODIES, ids=str)
 @pytest.mark.skipif(not fused.fusing_works(), reason="this PyTorch has no fused oneDNN convolutions")
-def test_fused_is_plain(norm: str) -> None:
+def test_fused_is_plain(body: dict) -> None:
     from realtime.transnet.folding import fold
 
-    network = random_network(Architecture(width=16, body=32, dilations=(1, 2), norm=norm))  # type: ignore[arg-type]
+    network = random_network(Architecture(width=16, body=32, dilations=(1, 2), **body))
     plain = fold(network).cast(torch.device("cpu"), torch.bfloat16)
     x = torch.randint(-128, 128, (2, 24, 10, 14)).bfloat16().to(memory_format=torch.channels_last)
     with torch.inference_mode():

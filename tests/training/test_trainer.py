@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from realtime.errors import InputError
+from realtime.errors import InputError, RestyleError
 from realtime.training.config import TrainConfig
 from realtime.training.features import LossNetwork
 from realtime.training.trainer import StepReport, Trainer, state_path, train
@@ -110,6 +113,150 @@ def test_contours_can_be_added_to_a_trained_style(config: TrainConfig, tmp_path:
         assert torch.allclose(grown(planes), load_checkpoint(config.output)[0](planes), atol=1e-5)
 
 
+@pytest.fixture
+def everything(config: TrainConfig, tmp_path: Path) -> TrainConfig:
+    """All terms and ways of computing at once."""
+    teacher = replace(config, output=tmp_path / "teacher.safetensors", steps=1, architecture=replace(TINY, body=24))
+    train(teacher)
+    return replace(
+        config,
+        teacher=str(teacher.output),
+        adversarial=0.1,
+        grid=0.1,
+        accumulate=2,
+        grad_checkpoint=True,
+        content_layers=(0.0, 1.0, 0.0, 1.0),
+    )
+
+
+def test_all_terms_resume_too(everything: TrainConfig, tmp_path: Path) -> None:
+    straight = replace(everything, output=tmp_path / "straight.safetensors")
+    expected = run(straight)
+    assert set(expected[0]) >= {"content", "style", "temporal", "tv", "grid", "teacher", "adversarial", "judge"}
+
+    def kill(report: StepReport) -> None:
+        if report.step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    train(everything, kill)
+    train(replace(everything, resume=True))
+    a, b = load_checkpoint(straight.output)[0].state_dict(), load_checkpoint(everything.output)[0].state_dict()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
+    assert load_checkpoint(straight.output)[1].recipe["pictures_seen"] == 6 * 2 * 2
+
+
+def test_accumulated_batches_are_one_batch(config: TrainConfig, tmp_path: Path) -> None:
+    """Two batches of two give the gradient of one of four; batch norm apart, which sees each batch alone."""
+    plain = replace(config, architecture=replace(TINY, norm="none"), temporal=0.0, steps=3, variants=4)
+    train(replace(plain, batch=4))
+    train(replace(plain, batch=2, accumulate=2, output=tmp_path / "b.safetensors"))
+    a = load_checkpoint(plain.output)[0].state_dict()
+    b = load_checkpoint(tmp_path / "b.safetensors")[0].state_dict()
+    for name in a:
+        assert torch.allclose(a[name], b[name], atol=2e-4), name
+
+
+@pytest.mark.parametrize("term", ["adversarial", "teacher", "clips"])
+def test_a_term_changes_what_is_learned(config: TrainConfig, tmp_path: Path, term: str) -> None:
+    short = replace(config, steps=2)
+    without = run(short)
+    extra: dict = {"adversarial": 1.0, "teacher": str(config.output), "clips": tmp_path / "clips"}
+    if term == "clips":
+        from tests.clips import Clip
+
+        (tmp_path / "clips").mkdir()
+        Clip(tmp_path / "clips" / "a.mp4", frames=10, size=(128, 112)).make()
+    with_it = run(replace(short, output=tmp_path / "b.safetensors", **{term: extra[term]}))
+    assert with_it[0]["style"] == without[0]["style"]  # the same pictures
+    assert with_it[1] != without[1]
+
+
+def test_a_student_comes_closer_to_its_teacher(config: TrainConfig, tmp_path: Path) -> None:
+    alone = {"content_weight": 0.0, "style_weight": 0.0, "temporal": 0.0, "tv": 0.0, "freeze_norm": 1.0}
+    teacher = replace(config, output=tmp_path / "teacher.safetensors", steps=2)
+    train(teacher)
+    student = replace(config, teacher=str(teacher.output), steps=25, learning_rate=3e-3, seed=4, **alone)
+    losses = run(student)
+    assert losses[-1]["teacher"] < 0.8 * losses[0]["teacher"]
+
+
+def test_gradient_checkpoints_change_memory_and_nothing_else(vgg: Path) -> None:
+    network = LossNetwork.load(vgg)
+
+    def measure(recompute: bool) -> tuple[torch.Tensor, int]:
+        kept: dict[int, int] = {}
+        picture = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+
+        def keep(tensor: torch.Tensor) -> torch.Tensor:
+            kept[tensor.data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            total = torch.stack([tap.square().mean() for tap in network(picture, recompute=recompute)]).sum()
+        total.backward()
+        assert picture.grad is not None
+        return picture.grad, sum(kept.values())
+
+    (a, whole), (b, little) = measure(False), measure(True)
+    assert torch.allclose(a, b, rtol=1e-4, atol=1e-8)
+    assert little < 0.6 * whole
+
+
+def test_tensorboard_logs(config: TrainConfig, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="TensorBoard is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    reports: list[StepReport] = []
+    train(replace(config, steps=20, save_every=20, preview_every=20, log_dir=tmp_path / "logs"), reports.append)
+    events = EventAccumulator(str(tmp_path / "logs" / "style"), size_guidance={"images": 0})
+    events.Reload()
+    content = events.Scalars("loss/content")
+    assert [event.step for event in content] == [10, 20]
+    assert 0 < content[0].value < 100
+    assert events.Images("preview")
+
+
+def test_a_full_disk_keeps_the_last_good_state(config: TrainConfig) -> None:
+    """The file size limit of the system, lowered in the middle of a run, refuses as a full disk does."""
+    resource = pytest.importorskip("resource", reason="no file size limits on this system")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(report: StepReport) -> None:
+        if report.step == 3:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+
+    try:
+        with pytest.raises(RestyleError, match=r"style\.safetensors.*cannot be written"):
+            train(config, fill)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert load_checkpoint(config.output)[1].recipe["steps_done"] == 2
+    assert not list(config.output.parent.glob("*.part*"))
+    assert train(replace(config, resume=True))["finished"]
+
+
+def test_two_processes_are_one_run(config: TrainConfig, tmp_path: Path) -> None:
+    """torchrun, twice one picture a step, gives what one process gives with two batches of one."""
+    plain = replace(config, architecture=replace(TINY, norm="none"), batch=1, steps=3, tv=0.0, warmup=200)
+    train(replace(plain, accumulate=2))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += ["-m", "realtime.cli", "train", str(plain.style_image), "--content", str(plain.content)]
+    command += ["--output", str(tmp_path / "two.safetensors"), "--features", str(plain.features)]
+    command += ["--width", "8", "--body", "16", "--dilations", "1", "--norm", "none", "--device", "cpu"]
+    command += ["--steps", "3", "--batch", "1", "--size", "64", "--margin", "8", "--style-size", "64"]
+    command += ["--variants", "2", "--temporal", "1", "--precision", "fp32", "--threads", "1", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    summaries = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert [s["processes"] for s in summaries] == [2]  # the first process speaks for all
+    a, _ = load_checkpoint(plain.output)
+    b, card = load_checkpoint(tmp_path / "two.safetensors")
+    assert card.recipe["pictures_seen"] == 6
+    for (name, x), y in zip(a.state_dict().items(), b.state_dict().values(), strict=True):
+        assert torch.allclose(x, y, atol=2e-4), name  # sums are taken in another order
+
+
 def test_minutes(config: TrainConfig) -> None:
     summary = train(replace(config, minutes=0.0))
     assert summary["steps"] == 0 and not summary["finished"]
@@ -142,7 +289,19 @@ def test_refusals(config: TrainConfig, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [{"size": 60}, {"size": 100}, {"steps": 0}, {"layer_weights": (0.0, 0, 0, 0)}, {"ema": 1.0}, {"margin": 3}],
+    [
+        {"size": 60},
+        {"size": 100},
+        {"steps": 0},
+        {"layer_weights": (0.0, 0, 0, 0)},
+        {"ema": 1.0},
+        {"margin": 3},
+        {"accumulate": 0},
+        {"content_layers": (1.0, -1.0, 1.0, 1.0)},
+        {"clips": Path("x"), "temporal": 0.0},
+        {"flow": "none"},
+        {"style_pool": 4},
+    ],
 )
 def test_config_refuses(config: TrainConfig, values: dict) -> None:
     with pytest.raises(InputError, match=next(iter(values))):

@@ -10,7 +10,7 @@ from realtime.transnet.color import codes_to_codes
 from realtime.transnet.folding import TRAINED_IN, fold, plane_matrix
 from realtime.transnet.network import Architecture, pack_planes
 from tests.transnet.test_color import VARIANTS
-from tests.transnet.test_network import random_network
+from tests.transnet.test_network import BODIES, random_network
 
 
 def codes(height: int = 32, width: int = 40) -> tuple[torch.Tensor, torch.Tensor]:
@@ -19,9 +19,9 @@ def codes(height: int = 32, width: int = 40) -> tuple[torch.Tensor, torch.Tensor
     return y, torch.randint(60, 200, (1, 2, height // 2, width // 2), generator=generator).float()
 
 
-@pytest.mark.parametrize("norm", ["none", "batch", "layer"])
-def test_folding_changes_nothing(norm: str) -> None:
-    network = random_network(Architecture(width=8, body=16, dilations=(1, 2), norm=norm))  # type: ignore[arg-type]
+@pytest.mark.parametrize("body", BODIES, ids=str)
+def test_folding_changes_nothing(body: dict) -> None:
+    network = random_network(Architecture(width=8, body=16, dilations=(1, 2), **body))
     packed = pack_planes(*codes())
     with torch.no_grad():
         assert torch.allclose(fold(network)(packed * 64), network(packed) * 64, atol=1e-2)

@@ -22,14 +22,28 @@ from realtime.transnet.network import (
 
 SMALL = Architecture(width=8, body=16, dilations=(1, 2))
 
-architectures = st.builds(
-    Architecture,
-    width=st.integers(1, 12),
-    body=st.integers(1, 24),
-    dilations=st.lists(st.integers(1, 3), max_size=3).map(tuple),
-    norm=st.sampled_from(["none", "batch", "layer"]),
-    contours=st.sampled_from([(), (8,), (4, 32)]),
+architectures = st.one_of(
+    st.builds(
+        Architecture,
+        width=st.integers(1, 12),
+        body=st.integers(1, 24),
+        dilations=st.lists(st.integers(1, 3), max_size=3).map(tuple),
+        norm=st.sampled_from(["none", "batch", "layer"]),
+        convolution=st.sampled_from(["plain", "depthwise"]),
+        **extra,
+    )
+    for extra in ({"contours": st.sampled_from([(), (8,), (4, 32)])}, {"contours": st.just(()), "cell": st.just(4)})
 )
+
+
+BODIES: list[dict[str, object]] = [
+    {"norm": "none"},
+    {"norm": "batch"},
+    {"norm": "layer"},
+    {"convolution": "depthwise"},
+    {"convolution": "depthwise", "norm": "layer"},
+    {"cell": 4, "contours": ()},
+]
 
 
 def random_network(architecture: Architecture, seed: int = 0) -> TransNet:
@@ -64,7 +78,17 @@ def test_architecture_survives_json(architecture: Architecture) -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [{"width": 0}, {"dilations": [0]}, {"contours": [0]}, {"norm": "instance"}, {"phases": "odd"}, {"colour": 1}],
+    [
+        {"width": 0},
+        {"dilations": [0]},
+        {"contours": [0]},
+        {"norm": "instance"},
+        {"phases": "odd"},
+        {"convolution": "grouped"},
+        {"cell": 16},
+        {"contours": [4], "cell": 4},
+        {"colour": 1},
+    ],
 )
 def test_architecture_refuses(values: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(values))):
@@ -100,10 +124,10 @@ def test_equalised_taps_sum_alike() -> None:
         assert float(bias[group].max() - bias[group].min()) == 0
 
 
-@pytest.mark.parametrize("norm", ["none", "batch", "layer"])
-def test_what_a_pixel_becomes_is_local(norm: str) -> None:
+@pytest.mark.parametrize("body", BODIES, ids=str)
+def test_what_a_pixel_becomes_is_local(body: dict) -> None:
     """No statistics over the picture: a change reaches no further than `reach`, and the bound is not idle."""
-    architecture = Architecture(width=8, body=16, dilations=(1, 2), norm=norm)  # type: ignore[arg-type]
+    architecture = Architecture(width=8, body=16, dilations=(1, 2), **body)
     network = random_network(architecture)
     size = 192
     y, uv = torch.rand(1, 1, size, size) * 255, torch.rand(1, 2, size // 2, size // 2) * 255
