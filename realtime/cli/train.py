@@ -58,6 +58,10 @@ def train(
         float | None,
         typer.Option("--style-weight", min=0, metavar="W", help="Weight of the style."),
     ] = None,
+    style_ramp: Annotated[
+        float | None,
+        typer.Option("--style-ramp", metavar="SHARE", help="Part of the run in which that weight grows."),
+    ] = None,
     content_weight: Annotated[
         float | None,
         typer.Option("--content-weight", min=0, metavar="W", help="Weight of the content."),
@@ -213,6 +217,7 @@ def train(
         "seed": seed,
         "log_dir": log_dir,
         "style_weight": style_weight,
+        "style_ramp": style_ramp,
         "content_weight": content_weight,
         "style_size": style_size,
         "temporal": temporal,

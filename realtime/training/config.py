@@ -40,6 +40,9 @@ class TrainConfig:
             to see.
         style_size: short side of the painting in pixels.
         content_weight, style_weight: of the two perceptual losses, each normalised (see realtime.training.losses).
+        style_ramp: part of the run in which the style's weight grows from a tenth to the whole. A network that begins with
+            nothing learns to show the scene first; with the whole weight at once it may find blobs that please the Gram
+            matrices, and stay there.
         layer_weights: of the style error at relu1_1, relu2_1, relu3_1, relu4_1; they are divided by their sum. 0 leaves
             a layer out.
         content_layers: the same for the content error.
@@ -89,6 +92,7 @@ class TrainConfig:
     style_size: int = 384
     content_weight: float = 1.0
     style_weight: float = 4.0
+    style_ramp: float = 0.0
     layer_weights: tuple[float, ...] = (1.0, 1.0, 2.0, 3.0)
     content_layers: tuple[float, ...] = (0.0, 0.0, 0.0, 1.0)
     style_pool: int = 1
@@ -135,6 +139,7 @@ class TrainConfig:
             "style_size (64 or more)": self.style_size >= 64,
             "content_weight": self.content_weight >= 0,
             "style_weight": self.style_weight >= 0,
+            "style_ramp (0 to 1)": 0 <= self.style_ramp <= 1,
             "accumulate": self.accumulate >= 1,
             "layer_weights (four of 0 or more, not all zero)": _weights(self.layer_weights),
             "content_layers (four of 0 or more, not all zero)": _weights(self.content_layers),

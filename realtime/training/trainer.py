@@ -124,7 +124,9 @@ def _fabric(config: TrainConfig) -> Fabric:
         try:
             loggers = [TensorBoardLogger(config.log_dir, name="", version=config.output.stem)]
         except ModuleNotFoundError as error:
-            raise InputError(f"--log-dir: TensorBoard is not installed ({error}); pip install tensorboard") from None
+            raise InputError(
+                f"--log-dir: TensorBoard is not installed ({error}); pip install 'restyle[tensorboard]'"
+            ) from None
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     try:
         return Fabric(
@@ -288,6 +290,11 @@ class Trainer:
         warm = min(1.0, (self.step + 1) / max(1, c.warmup))
         return c.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, self.step / c.steps))))
 
+    def _ramp(self) -> float:
+        """The share of the style's weight that counts at this step."""
+        steps = self.config.style_ramp * self.config.steps
+        return 1.0 if self.step >= steps else 0.1 + 0.9 * self.step / steps
+
     def _generator(self, purpose: int, micro: int) -> torch.Generator:
         """Randomness that depends on the seed, the step, the process and the batch within the step alone."""
         place = ((self.step * self.config.accumulate + micro) * self.fabric.world_size + self.fabric.global_rank) * 4
@@ -356,7 +363,7 @@ class Trainer:
         c = self.config
         weights = {
             "content": c.content_weight,
-            "style": c.style_weight,
+            "style": c.style_weight * self._ramp(),
             "gamut": GAMUT_WEIGHT,
             "tv": c.tv,
             "grid": c.grid,

@@ -29,6 +29,8 @@ def styles() -> list[StyleCard]:
 def find_style(style: str | Path) -> Path:
     """The checkpoint that a name from the gallery, or a path, means.
 
+    A variant is named after a colon: "udnie:quality" is the style udnie-quality.
+
     Raises:
         StyleError: there is none; the message lists the names there are.
     """
@@ -38,7 +40,7 @@ def find_style(style: str | Path) -> Path:
         if not path.exists():
             raise StyleError(f"{path}: no such style file")
         return path
-    named = gallery_folder() / f"{text}.safetensors"
+    named = gallery_folder() / f"{text.replace(':', '-')}.safetensors"
     if named.is_file():
         return named
     names = sorted(p.stem for p in gallery_folder().glob("*.safetensors"))

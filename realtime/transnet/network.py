@@ -53,8 +53,8 @@ class Architecture:
         norm: "batch" is folded to constants for inference, "layer" normalises over the channels of each position (in
             the body only).
         contours: periods, in codes, of the contour planes that go into the body (see `Contours`); none without them.
-        convolution: of the residual blocks. "depthwise" splits each 3x3 into one a channel and a 1x1 (Howard et al. 2017,
-            arXiv 1704.04861).
+        convolution: of the residual blocks. "depthwise" splits each 3x3 into one a channel and a 1x1 (Howard et al.
+            2017, arXiv 1704.04861).
         cell: the body works at 1/8 or at 1/4 of the size.
         phases: "equal" phase-equalises the sub-pixel convolutions, "free" leaves them as they are (`identity_network`).
     """

@@ -122,4 +122,4 @@ def test_a_cut_is_left_out(folder: Path) -> None:
         return np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape, bool)
 
     assert read_pairs(find_clips(folder)[0], 3, 90, lost) == []
-    assert clips.SUFFIXES >= {".mp4", ".mov"}
+    assert {".mp4", ".mov"} <= clips.SUFFIXES

@@ -28,6 +28,14 @@ def test_every_style_loads_and_says_where_it_is_from(name: str) -> None:
     assert card.path is not None and card.path.stat().st_size < 3_000_000
 
 
+def test_a_variant_is_named_after_a_colon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "udnie-quality.safetensors").touch()
+    monkeypatch.setattr("realtime.transnet.gallery.gallery_folder", lambda: tmp_path)
+    assert find_style("udnie:quality") == find_style("udnie-quality") == tmp_path / "udnie-quality.safetensors"
+    with pytest.raises(StyleError, match="did you mean udnie-quality"):
+        find_style("udnie:qualty")
+
+
 def test_cards_are_sorted() -> None:
     assert [card.name for card in styles()] == NAMES
 
