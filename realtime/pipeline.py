@@ -26,6 +26,9 @@ U = TypeVar("U")
 
 Stage = Literal["decode", "infer", "encode"]
 Policy = Literal["wait", "drop-oldest"]
+Trace = Callable[[str, Sequence[Any], float, float], None]
+"""What is told of each call of a stage, in its own thread: the stage, its items, and `time.perf_counter` at the begin
+and the end."""
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
 POLICIES: tuple[Policy, ...] = get_args(Policy)
@@ -38,6 +41,17 @@ class Cancelled(RestyleError):
     """The caller's cancel event was set before the work was finished. Exit code 130, as for Ctrl-C."""
 
     exit_code = 130
+
+
+class Future(Generic[U]):
+    """Results that are being worked on.
+
+    Args:
+        result: waits for them and gives them, in order, or raises what went wrong.
+    """
+
+    def __init__(self, result: Callable[[], Sequence[U]]) -> None:
+        self.result = result
 
 
 @dataclass(slots=True)
@@ -167,15 +181,17 @@ class _Run(Generic[T, U]):
     def __init__(
         self,
         source: Iterable[T],
-        work: Callable[[list[T]], Sequence[U]],
+        work: Callable[[list[T]], Sequence[U] | Future[U]],
         sink: Callable[[U], None],
         batch: int,
+        ahead: int,
         fits: Callable[[T, T], bool] | None,
         depth: int,
         policy: Policy,
+        trace: Trace | None,
     ) -> None:
         self.source, self.work, self.sink = source, work, sink
-        self.batch, self.fits = batch, fits
+        self.batch, self.ahead, self.fits, self.trace = batch, ahead, fits, trace
         self.times: dict[Stage, StageTime] = {name: StageTime() for name in STAGES}
         self.decoded: _Queue[T] = _Queue(depth, policy)
         self.inferred: _Queue[U] = _Queue(depth, "wait")
@@ -251,6 +267,8 @@ class _Run(Generic[T, U]):
                 finally:
                     times.busy_seconds += clock() - begin
                 times.frames += 1
+                if self.trace is not None:
+                    self.trace("decode", [item], begin, clock())
                 if not self.decoded.put(item):
                     break
                 del item  # while the source is busy with the next one, the queue alone holds this one
@@ -271,14 +289,32 @@ class _Run(Generic[T, U]):
 
     def _infer(self, times: StageTime) -> None:
         clock = time.perf_counter
-        while items := self.decoded.take(self.batch, self.fits):
+        begun: deque[tuple[list[T], float, Sequence[U] | Future[U]]] = deque()
+        more = True
+        while more or begun:
+            if more and (items := self.decoded.take(self.batch, self.fits)):
+                begin = clock()
+                begun.append((items, begin, self.work(items)))
+                times.busy_seconds += clock() - begin
+                del items  # the inputs' memory is free while the outputs wait for the sink
+                if len(begun) <= self.ahead:
+                    continue
+            else:
+                more = False
+            if not begun:
+                break
+            if self._stopped:
+                return
+            items, first, answer = begun.popleft()
             begin = clock()
-            results = self.work(items)
+            results = answer.result() if isinstance(answer, Future) else answer
             times.busy_seconds += clock() - begin
             if len(results) != len(items):
                 raise ValueError(f"{len(items)} frames went in and {len(results)} came out")
             times.frames += len(items)
-            del items  # the inputs' memory is free while the outputs wait for the sink
+            if self.trace is not None:
+                self.trace("infer", items, first, clock())
+            del items, answer
             for result in results:
                 if not self.inferred.put(result):
                     return
@@ -292,6 +328,8 @@ class _Run(Generic[T, U]):
             self.sink(results[0])
             times.busy_seconds += clock() - begin
             times.frames += 1
+            if self.trace is not None:
+                self.trace("encode", results, begin, clock())
             del results
 
 
@@ -317,26 +355,30 @@ def _raise(stage: Stage, error: BaseException) -> None:
 
 def run(
     source: Iterable[T],
-    work: Callable[[list[T]], Sequence[U]],
+    work: Callable[[list[T]], Sequence[U] | Future[U]],
     sink: Callable[[U], None],
     *,
     batch: int = 1,
+    ahead: int = 0,
     fits: Callable[[T, T], bool] | None = None,
     depth: int = 4,
     policy: Policy = "wait",
     progress: Callable[[int], None] | None = None,
     cancel: threading.Event | None = None,
+    trace: Trace | None = None,
 ) -> Report:
     """Pulls items from a source through a function into a sink, each in a thread of its own. Order is kept.
 
-    At most 2 * depth + batch + 2 items are between the source and the sink at any time.
+    At most 2 * depth + batch * (ahead + 1) + 2 items are between the source and the sink at any time.
 
     Args:
         source: iterated in the decode thread, and closed there if it has a `close`.
-        work: takes 1 to `batch` items and gives one result for each, in order.
+        work: takes 1 to `batch` items and gives one result for each, in order; or a `Future` of them, at once.
         sink: takes one result.
         batch: most items in one call of `work`. "wait" fills batches as long as the source has more; "drop-oldest"
             takes what has arrived.
+        ahead: so many calls of `work` that gave futures may be under way when the next is made. With one, workers that
+            are done with their part of a batch go on with the next while others still finish this one.
         fits: whether b may join a batch that begins with a, as fits(a, b); None: always. Must be quick, and must not
             raise.
         depth: bound of each of the two queues, in items.
@@ -344,6 +386,7 @@ def run(
         progress: called in the caller's thread about ten times a second, and once at the end, with the number of
             items that the sink has taken. What it raises ends the run.
         cancel: ends the run when set.
+        trace: called after each call of a stage, in the stage's thread. Must be quick; what it raises ends the run.
 
     Returns:
         Counts and times, once every item has gone through and every thread has ended.
@@ -357,12 +400,14 @@ def run(
     """
     if batch < 1:
         raise ValueError(f"batch must be 1 or more, not {batch}")
+    if ahead < 0:
+        raise ValueError(f"ahead must be 0 or more, not {ahead}")
     if depth < 1:
         raise ValueError(f"depth must be 1 or more, not {depth}")
     if policy not in POLICIES:
         raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}")
 
-    state = _Run(source, work, sink, batch, fits, depth, policy)
+    state = _Run(source, work, sink, batch, ahead, fits, depth, policy, trace)
     begin = time.perf_counter()
     encoded = state.times["encode"]
     try:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.errors import MediaError, RestyleError, StageError
-from realtime.pipeline import STAGES, Cancelled, Report, run
+from realtime.pipeline import STAGES, Cancelled, Future, Report, run
 
 
 def same(items: list[int]) -> list[int]:
@@ -52,6 +52,43 @@ def test_every_item_goes_through_in_order() -> None:
     report = run(range(100), lambda batch: [item * 2 for item in batch], out.append, batch=3)
     assert out == [item * 2 for item in range(100)]
     assert (report.frames_in, report.frames_out, report.dropped) == (100, 100, 0)
+
+
+@given(st.integers(0, 30), st.integers(1, 4), st.integers(0, 3))
+def test_work_that_gives_futures_keeps_the_order(count: int, batch: int, ahead: int) -> None:
+    out: list[int] = []
+    report = run(
+        range(count), lambda items: Future(lambda: [-item for item in items]), out.append, batch=batch, ahead=ahead
+    )
+    assert out == [-item for item in range(count)]
+    assert report.frames_out == count
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 2])
+def test_so_many_futures_are_under_way_when_the_next_begins(ahead: int) -> None:
+    told: list[tuple[str, int]] = []
+
+    def work(items: list[int]) -> Future[int]:
+        told.append(("begun", items[0]))
+
+        def result() -> list[int]:
+            told.append(("waited", items[0]))
+            return items
+
+        return Future(result)
+
+    run(range(6), work, nothing, ahead=ahead)
+    for item in range(6):
+        begun_before = [n for what, n in told[: told.index(("waited", item))] if what == "begun"]
+        assert begun_before == list(range(min(6, item + ahead + 1)))
+
+
+def test_a_future_that_fails_is_a_failing_stage() -> None:
+    def fail() -> list[int]:
+        raise Boom("no")
+
+    with pytest.raises(StageError, match="infer: Boom: no"):
+        run(range(9), lambda items: Future(fail), nothing, ahead=1)
 
 
 def test_an_empty_source_is_no_error() -> None:
@@ -147,7 +184,12 @@ def test_the_source_never_runs_further_ahead_than_the_bounds(batch: int, depth: 
 
 @pytest.mark.parametrize(
     ("options", "wanted"),
-    [({"batch": 0}, "batch"), ({"depth": 0}, "depth"), ({"policy": "drop"}, "wait, drop-oldest")],
+    [
+        ({"batch": 0}, "batch"),
+        ({"ahead": -1}, "ahead"),
+        ({"depth": 0}, "depth"),
+        ({"policy": "drop"}, "wait, drop-oldest"),
+    ],
 )
 def test_wrong_options_are_named(options: dict[str, Any], wanted: str) -> None:
     with pytest.raises(ValueError, match=wanted):

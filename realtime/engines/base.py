@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, Protocol
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol, runtime_checkable
 
 from realtime.frames import Frame
 
-Backend = Literal["auto", "torch", "onnx"]
-Precision = Literal["auto", "fp32", "fp16", "bf16"]
+Backend = Literal["auto", "torch", "onnx", "openvino"]
+Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
+Trace = Callable[[str, Sequence[Frame], float, float], None]
+"""What is told of a piece of work, by the thread that did it: its name, its frames, and `time.perf_counter` at the begin
+and the end."""
 
 
 class Engine(Protocol):
@@ -17,7 +20,7 @@ class Engine(Protocol):
     Attributes:
         backend: "torch" or another name.
         device: where it runs: "cpu", "cuda:0", "mps".
-        precision: what it computes in: "fp32", "fp16", "bf16".
+        precision: what it computes in: "fp32", "fp16", "bf16", "int8".
         batch: frames that it likes to get at once.
         description: all of that in one line for people.
         notes: what the user should know, such as a faster path that is not there.
@@ -40,5 +43,31 @@ class Engine(Protocol):
 
         Returns:
             as many frames, of the same sizes, times and colour tags, in planes of their own.
+        """
+        ...
+
+
+@runtime_checkable
+class Traceable(Protocol):
+    """An engine whose workers tell what they do.
+
+    Attributes:
+        trace: called by each worker after each piece of its work; None: nobody listens.
+    """
+
+    trace: Trace | None
+
+
+@runtime_checkable
+class Overlapping(Protocol):
+    """An engine whose workers can go on with the next frames while others still finish the last ones."""
+
+    def begin(
+        self, frames: Sequence[Frame], *, strength: float = 1.0, keep_color: bool = False
+    ) -> Callable[[], list[Frame]]:
+        """Begin what `Engine.stylize` does, and return at once.
+
+        Returns:
+            what waits for the frames and gives them. One that is never called leaves its work to end by itself.
         """
         ...

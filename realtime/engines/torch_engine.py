@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import platform
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache, partial
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from realtime.engines.base import Precision
+from realtime.engines.base import Precision, Trace
 from realtime.engines.fused import FusedTransNet, fusing_works
 from realtime.errors import InputError
 from realtime.frames import Frame, Matrix, Range, chroma_shape
@@ -128,11 +129,12 @@ class TorchEngine:
         self.threads = threads or torch.get_num_threads()
         self.batch = batch or (min(self.threads, MOST_WORKERS) if where.type == "cpu" else 8)
         self.notes: list[str] = []
+        self.trace: Trace | None = None
         self._where, self._type = where, _TYPES[self.precision]
         self._nets: dict[tuple[Matrix, Range], nn.Module] = {}
         if where.type == "cpu":
             _keep_memory()
-        self._workers = _start_workers(self.threads) if where.type == "cpu" else None
+        self._workers = start_workers(self.threads) if where.type == "cpu" else None
         self._fused = where.type == "cpu" and self.precision == "bf16" and fusing_works()
         if where.type == "cpu":
             if precision == "auto" and self.precision == "fp32":
@@ -163,12 +165,26 @@ class TorchEngine:
         if self._workers is None:
             return run(frames)
         if len(frames) == 1:  # all threads on the one frame
-            with _threads(self.threads):
+            with using_threads(self.threads):
                 return run(frames)
-        return [styled for [styled] in self._workers.map(lambda frame: run([frame]), frames)]
+        return self.begin(frames, strength=strength, keep_color=keep_color)()
+
+    def begin(
+        self, frames: Sequence[Frame], *, strength: float = 1.0, keep_color: bool = False
+    ) -> Callable[[], list[Frame]]:
+        """See `realtime.engines.base.Overlapping.begin`. Without workers the work is done before this returns."""
+        if self._workers is None or not frames:
+            styled = self.stylize(frames, strength=strength, keep_color=keep_color)
+            return lambda: styled
+        net = self._net(frames[0].color.matrix, frames[0].color.range)
+        jobs = [
+            self._workers.submit(self._run, net, [frame], strength=strength, keep_color=keep_color) for frame in frames
+        ]
+        return lambda: [frame for job in jobs for frame in job.result()]
 
     @torch.inference_mode()
     def _run(self, net: nn.Module, frames: Sequence[Frame], *, strength: float, keep_color: bool) -> list[Frame]:
+        begin = time.perf_counter()
         height, width = frames[0].height, frames[0].width
         packed = pack(frames).to(self._where, non_blocking=True)
         x = packed.permute(0, 3, 1, 2).to(self._type) - CENTER
@@ -176,7 +192,10 @@ class TorchEngine:
         if strength < 1:
             out = torch.lerp(x, out, strength)
         codes = out.permute(0, 2, 3, 1).add_(CENTER).round_().clamp_(0, 255).to(torch.uint8).contiguous()
-        return unpack(codes.cpu(), frames, height, width, keep_color)
+        styled = unpack(codes.cpu(), frames, height, width, keep_color)
+        if self.trace is not None:
+            self.trace("paint", frames, begin, time.perf_counter())
+        return styled
 
 
 @cache
@@ -195,7 +214,7 @@ def _keep_memory() -> None:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def using_threads(count: int) -> Iterator[None]:
     """PyTorch uses so many threads here, and then as many as before."""
     before = torch.get_num_threads()
     if count != before:
@@ -207,7 +226,7 @@ def _threads(count: int) -> Iterator[None]:
             torch.set_num_threads(before)
 
 
-def _start_workers(threads: int) -> ThreadPoolExecutor:
+def start_workers(threads: int) -> ThreadPoolExecutor:
     """Workers that paint frames side by side, each with its share of the threads: one, on up to eight cores.
 
     Two cores on one frame meet at a barrier after every layer, and wait there for whichever was interrupted by the

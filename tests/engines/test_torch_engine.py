@@ -94,6 +94,19 @@ def test_batch_gives_what_single_frames_give(precision: str) -> None:
     assert max(np.abs(a.y.astype(int) - b.y).mean() for a, b in zip(together, apart, strict=True)) < 0.1
 
 
+def test_frames_begun_beside_each_other_come_out_as_alone() -> None:
+    engine = TorchEngine(
+        random_network(Architecture(width=8, body=16, dilations=(1,))), device="cpu", precision="fp32", threads=2
+    )
+    frames = [frame(50, 66, seed) for seed in range(6)]
+    waits = [engine.begin(frames[i : i + 2], strength=0.5) for i in (0, 2, 4)]
+    for wait, pair in zip(reversed(waits), ([4, 5], [2, 3], [0, 1]), strict=True):
+        for styled, n in zip(wait(), pair, strict=True):
+            assert styled.pts == frames[n].pts
+            assert difference(styled, engine.stylize([frames[n]], strength=0.5)[0]) <= 1
+    assert engine.begin([])() == []
+
+
 def test_bf16_is_close_to_fp32() -> None:
     network = random_network(Architecture())
     with torch.no_grad():
