@@ -40,6 +40,12 @@ def evaluate(
     limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Pictures at most, by name.")] = 64,
     frames: Annotated[int, typer.Option("--frames", min=2, metavar="N", help="Frames of the clip at most.")] = 40,
     save: Annotated[bool, typer.Option("--save", help="Write the scores into the style's file.")] = False,
+    card: Annotated[
+        Path | None, typer.Option("--card", metavar="FILE.md", help="Write the style's card; needs --save.")
+    ] = None,
+    picture: Annotated[
+        str | None, typer.Option("--picture", metavar="PATH", help="The picture to show in it, as seen from there.")
+    ] = None,
     backend: Backend = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
@@ -69,11 +75,14 @@ def evaluate(
     macs_per_pixel  multiply-accumulates for one pixel
     params          trained values
     images, pairs   pictures and pairs of frames measured
+    untouched       the same of the sources themselves
     """
     from realtime.training.evaluate import evaluate as run
     from realtime.training.evaluate import save_metrics
     from realtime.transnet.gallery import find_style
 
+    if card is not None and not save:
+        raise typer.BadParameter("--card needs --save: a card says what the style's file says.")
     stylizer = make_stylizer(style, backend=backend, device=device, precision=precision, batch=batch, threads=threads)
     if not quiet:
         announce(stylizer)
@@ -91,7 +100,13 @@ def evaluate(
     if save:
         path = find_style(style)
         clip = {"video": video.name} if video else {}
-        save_metrics(path, scores, style_image=style_image.name, features=features.name if features else None, **clip)
+        saved = save_metrics(
+            path, scores, style_image=style_image.name, features=features.name if features else None, **clip
+        )
+        if card is not None:
+            from realtime.training.card import write_card
+
+            write_card(saved, card, picture=picture)
     if not quiet:
         for name, value in result.items():
             say(f"{name}: {value if value is not None else 'not measured'}")

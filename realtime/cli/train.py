@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from realtime.cli.common import Debug, Device, Json, Overwrite, PrecisionName, Quiet, Threads, clock, print_json, say
+from realtime.cli.common import Debug, Device, Json, Overwrite, Quiet, Threads, clock, print_json, say
 
 if TYPE_CHECKING:
     from realtime.training.trainer import StepReport
     from realtime.transnet.network import Architecture
+
+
+TrainPrecision = Literal["auto", "fp32", "bf16", "fp16"]
 
 
 def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
@@ -46,6 +49,9 @@ def train(
     ] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, metavar="N", help="Steps of the whole run.")] = None,
     start: Annotated[str | None, typer.Option("--from", metavar="STYLE", help="A trained style to start from.")] = None,
+    until: Annotated[
+        int | None, typer.Option("--until", min=1, metavar="STEP", help="Stop after this step, to be resumed.")
+    ] = None,
     minutes: Annotated[
         float | None, typer.Option("--minutes", min=0, metavar="N", help="Stop after so long, to be resumed.")
     ] = None,
@@ -194,7 +200,7 @@ def train(
     year: Annotated[int | None, typer.Option("--year", metavar="N", help="When.")] = None,
     overwrite: Overwrite = False,
     device: Device = "auto",
-    precision: Annotated[PrecisionName, typer.Option("--precision", help="Number format of the training.")] = "auto",
+    precision: Annotated[TrainPrecision, typer.Option("--precision", help="Number format of the training.")] = "auto",
     grad_checkpoint: Annotated[bool, typer.Option("--grad-checkpoint", help="Less memory, a third slower.")] = False,
     threads: Threads = None,
     json: Json = False,
@@ -213,6 +219,7 @@ def train(
         "features": features,
         "steps": steps,
         "start": start,
+        "until": until,
         "minutes": minutes,
         "seed": seed,
         "log_dir": log_dir,

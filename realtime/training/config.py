@@ -40,9 +40,9 @@ class TrainConfig:
             to see.
         style_size: short side of the painting in pixels.
         content_weight, style_weight: of the two perceptual losses, each normalised (see realtime.training.losses).
-        style_ramp: part of the run in which the style's weight grows from a tenth to the whole. A network that begins with
-            nothing learns to show the scene first; with the whole weight at once it may find blobs that please the Gram
-            matrices, and stay there.
+        style_ramp: part of the run in which the style's weight grows from a tenth to the whole. A network that begins
+            with nothing learns to show the scene first; with the whole weight at once it may find blobs that please the
+            Gram matrices, and stay there.
         layer_weights: of the style error at relu1_1, relu2_1, relu3_1, relu4_1; they are divided by their sum. 0 leaves
             a layer out.
         content_layers: the same for the content error.
@@ -66,6 +66,7 @@ class TrainConfig:
         grad_checkpoint: compute the loss network's features twice instead of keeping them: slower by a third or so, in
             a fraction of the memory. (TransNet itself is small, and its batch norms must see each batch once.)
         start: a trained style to start from.
+        until: stop after this step, to be resumed; the schedule stays that of `steps`.
         minutes: stop after so many minutes, to be resumed; None runs to the end.
         resume: continue the run whose state lies beside `output`.
         seed: of everything random.
@@ -114,6 +115,7 @@ class TrainConfig:
     adversarial: float = 0.0
     grad_checkpoint: bool = False
     start: str | None = None
+    until: int | None = None
     minutes: float | None = None
     resume: bool = False
     seed: int = 0
@@ -173,6 +175,7 @@ class TrainConfig:
             "artist",
             "year",
             "previews",
+            "until",
             "minutes",
             "resume",
             "overwrite",

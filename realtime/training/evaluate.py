@@ -63,6 +63,7 @@ class Scores:
         pairs: pairs of frames measured.
         macs_per_pixel: multiply-accumulates for one luma pixel.
         params: trained values of the network.
+        untouched: style, layers, local (at `style_scale`), grid and e_warp of the sources themselves.
     """
 
     images: int
@@ -78,6 +79,7 @@ class Scores:
     pairs: int
     macs_per_pixel: float
     params: int
+    untouched: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, rounded to what they are good for."""
@@ -85,6 +87,8 @@ class Scores:
         def plain(value: Any) -> Any:
             if isinstance(value, tuple):
                 return [plain(v) for v in value]
+            if isinstance(value, dict):
+                return {name: plain(v) for name, v in value.items()}
             return float(f"{value:.5g}") if isinstance(value, float) else value
 
         return {name: plain(value) for name, value in asdict(self).items()}
@@ -96,8 +100,9 @@ class PictureScores:
 
     Attributes:
         content, tv, grid: as in `Scores`.
-        layers: (scales, 4).
-        local: (scales,).
+        layers, source_layers: (scales, 4), of the picture and of its source.
+        local, source_local: (scales,).
+        source_grid: the source's.
     """
 
     content: float
@@ -105,6 +110,9 @@ class PictureScores:
     grid: float
     layers: Tensor
     local: Tensor
+    source_grid: float
+    source_layers: Tensor
+    source_local: Tensor
 
 
 def resize_area(rgb: np.ndarray, short_side: int) -> np.ndarray:
@@ -203,20 +211,29 @@ class PictureMeter:
     def __call__(self, source: np.ndarray, styled: np.ndarray) -> PictureScores:
         """Measure one picture: both (H, W, 3) uint8 RGB of one size."""
         picture = _tensor(styled, self.device)
-        content = self.network(_tensor(source, self.device))[3]
-        taps = self.network(picture)
+        before, taps = self.network(_tensor(source, self.device)), self.network(picture)
+        layers, local = self._style(taps)
+        source_layers, source_local = self._style(before)
+        return PictureScores(
+            content=float(losses.content_error(taps[3], before[3])),
+            tv=float(losses.total_variation(picture)),
+            grid=grid_ratio(styled),
+            layers=layers,
+            local=local,
+            source_grid=grid_ratio(source),
+            source_layers=source_layers,
+            source_local=source_local,
+        )
+
+    def _style(self, taps: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Errors of the Gram matrices at every scale: over the whole (scales, 4), and over tiles (scales,)."""
         tiles = [tile_grams(tap, TILE >> level) for level, tap in enumerate(taps)]
         local = [
             torch.stack([((t - g) ** 2).sum((1, 2)).mean() / (g**2).sum() for t, g in zip(tiles, target, strict=True)])
             for target in self.targets
         ]
-        return PictureScores(
-            content=float(losses.content_error(taps[3], content)),
-            tv=float(losses.total_variation(picture)),
-            grid=grid_ratio(styled),
-            layers=torch.stack([losses.style_errors(taps, target)[:, 0] for target in self.targets]).cpu(),
-            local=torch.stack(local).mean(1).cpu(),
-        )
+        layers = torch.stack([losses.style_errors(taps, target)[:, 0] for target in self.targets])
+        return layers.cpu(), torch.stack(local).mean(1).cpu()
 
 
 class FlickerMeter:
@@ -311,24 +328,28 @@ def evaluate(
         if progress:
             progress("picture", done, len(pictures))
     flicker: tuple[float | None, float | None] = (None, None)
+    untouched: float | None = None
     pairs = 0
     if video is not None:
-        clip = FlickerMeter()
+        clip, source_clip = FlickerMeter(), FlickerMeter()
         shape = None
         for done, (before, after) in enumerate(_clip(stylizer, video, frames), 1):
             if shape is None:
                 shape = before.y.shape
                 if min(shape) < MIN_SIDE:
                     raise InputError(f"{video}: {shape[1]}x{shape[0]} is too small to measure on")
-            clip.add(rgb_from_frame(before), rgb_from_frame(after))
+            rgb = rgb_from_frame(before)
+            clip.add(rgb, rgb_from_frame(after))
+            source_clip.add(rgb, rgb)
             if progress:
                 progress("frame", done, frames)
         pairs = len(clip.errors)
         if not pairs:
             raise InputError(f"{video}: has no two frames to compare")
-        flicker = clip.result()
+        flicker, (untouched, _) = clip.result(), source_clip.result()
     layers = torch.stack([f.layers for f in found]).mean(0)
     best = int(layers.mean(1).argmin())
+    source_layers = torch.stack([f.source_layers for f in found]).mean(0)
     architecture = stylizer.style.architecture
     return Scores(
         images=len(found),
@@ -344,6 +365,13 @@ def evaluate(
         pairs=pairs,
         macs_per_pixel=architecture.macs_per_pixel,
         params=TransNet(architecture).parameter_count,
+        untouched={
+            "style": float(source_layers[best].mean()),
+            "layers": tuple(source_layers[best].tolist()),
+            "local": float(torch.stack([f.source_local for f in found]).mean(0)[best]),
+            "grid": float(np.median([f.source_grid for f in found])),
+            "e_warp": untouched,
+        },
     )
 
 

@@ -45,7 +45,7 @@ from realtime.training.state import (
 )
 from realtime.transnet.checkpoint import StyleCard, load_checkpoint, save_checkpoint
 from realtime.transnet.color import planes_from_rgb, rgb_from_planes
-from realtime.transnet.gallery import find_style
+from realtime.transnet.gallery import find_style, gallery_folder
 from realtime.transnet.network import TransNet, pack_planes, unpack_planes
 
 log = logging.getLogger(__name__)
@@ -175,7 +175,7 @@ class Trainer:
         if c.threads:
             torch.set_num_threads(c.threads)
         torch.manual_seed(c.seed)
-        network = self._initial_network()
+        network, self.legs = self._initial_network()
         teacher = load_checkpoint(find_style(c.teacher))[0] if c.teacher else None
         whole = c.size + 2 * c.margin
         self.clips = Clips(c.clips, side=whole, flow=c.flow) if c.clips else None
@@ -214,18 +214,25 @@ class Trainer:
             self._load_state()
         self.log_path = c.output.with_name(c.output.stem + ".log.jsonl")
 
-    def _initial_network(self) -> TransNet:
+    def _initial_network(self) -> tuple[TransNet, list[dict[str, Any]]]:
+        """The network to begin with, and the recipes of the runs that led to it: of a checkpoint of one's own, for a
+        style of the gallery has a card.
+        """
         c = self.config
         if c.start is None:
-            return TransNet(c.architecture)
-        network, card = load_checkpoint(find_style(c.start))
+            return TransNet(c.architecture), []
+        path = find_style(c.start)
+        network, card = load_checkpoint(path)
+        legs = []
+        if path.parent.resolve() != gallery_folder().resolve() and card.recipe:
+            legs = [*card.recipe.get("legs", []), {k: v for k, v in card.recipe.items() if k != "legs"}]
         if card.architecture == c.architecture:
-            return network
+            return network, legs
         if replace(card.architecture, contours=c.architecture.contours) != c.architecture or card.architecture.contours:
             raise InputError(f"{c.start}: has another architecture ({card.architecture}) than this run")
         grown = TransNet(c.architecture)  # contours begin with no influence: what was learned without them stays
         grown.load_state_dict(network.state_dict(), strict=False)
-        return grown
+        return grown, legs
 
     def _content_variances(self) -> list[float]:
         """The mean variance of the content layers' features over some pictures, spread over all."""
@@ -276,6 +283,8 @@ class Trainer:
         c = self.config
         seen = self.step * c.batch * c.accumulate * self.fabric.world_size
         recipe = self._settings() | {"steps_done": self.step, "pictures_seen": seen}
+        if self.legs:
+            recipe["legs"] = self.legs
         card = StyleCard(
             c.output.stem, c.title, c.artist, c.year, c.architecture, recipe, metrics=metrics or {}, path=c.output
         )
@@ -451,7 +460,7 @@ class Trainer:
         running: dict[str, float] = {}
         batches = self._batches()
         with _stopping() as stop:
-            while self.step < c.steps:
+            while self.step < min(c.steps, c.until or c.steps):
                 late = c.minutes is not None and time.monotonic() - began > c.minutes * 60
                 if self._any(stop.is_set() or late):
                     break

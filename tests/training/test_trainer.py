@@ -257,6 +257,19 @@ def test_two_processes_are_one_run(config: TrainConfig, tmp_path: Path) -> None:
         assert torch.allclose(x, y, atol=2e-4), name  # sums are taken in another order
 
 
+def test_until_and_the_legs_of_a_run(config: TrainConfig, tmp_path: Path) -> None:
+    """A run that ends early can be made again, and one that starts from another's file tells of both."""
+    summary = train(replace(config, until=4))
+    assert summary["steps"] == 4 and not summary["finished"] and not summary["interrupted"]
+    train(replace(config, start=str(config.output), output=tmp_path / "b.safetensors", steps=2))
+    last = load_checkpoint(tmp_path / "b.safetensors")[1].recipe
+    assert [leg["steps_done"] for leg in last["legs"]] == [4]
+    assert last["start"] == "style" and last["legs"][0]["output"] == "style.safetensors"
+    train(replace(config, start=str(tmp_path / "b.safetensors"), output=tmp_path / "c.safetensors", steps=1))
+    legs = load_checkpoint(tmp_path / "c.safetensors")[1].recipe["legs"]
+    assert [leg["steps_done"] for leg in legs] == [4, 2] and "legs" not in legs[1]
+
+
 def test_minutes(config: TrainConfig) -> None:
     summary = train(replace(config, minutes=0.0))
     assert summary["steps"] == 0 and not summary["finished"]

@@ -1,0 +1,170 @@
+"""A style's card: what its checkpoint knows of itself, in Markdown, with the commands that make it again."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Collection, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from realtime.errors import InputError
+from realtime.training.config import TrainConfig
+from realtime.transnet.checkpoint import StyleCard, write_atomically
+from realtime.transnet.network import Architecture
+
+WEAKNESSES = "## Known weaknesses"
+"""Where the part of a card begins that is written by hand, and kept."""
+
+_NAMES = {"start": "from", "architecture": ""}
+"""Settings whose option is called otherwise, or is several."""
+
+_SILENT = {"style_image", "content", "output", "features", "warmup", "clip", "ema", "cache_gigabytes", "precision"}
+"""Not options, or said elsewhere in the command."""
+
+
+def command(recipe: Mapping[str, Any], made: Collection[str] = ()) -> str:
+    """The command line of a run.
+
+    Args:
+        recipe: of a checkpoint, as `Trainer.save` stores it. What it does not name was not there when it ran.
+        made: files that runs before this one have written; any other style that it starts from is of the gallery.
+
+    Returns:
+        `restyle train ...` with every option that is not at its default.
+    """
+    words = [
+        "restyle",
+        "train",
+        recipe["style_image"],
+        "--content",
+        f"{recipe['content']}/",
+        "--output",
+        recipe["output"],
+    ]
+    if recipe.get("features"):
+        words += ["--features", recipe["features"]]
+    defaults = {f.name: f.default for f in fields(TrainConfig)}
+    for name, default in defaults.items():
+        value = recipe.get(name)
+        if name in _SILENT or name in _NAMES or value is None or _plain(value) == _plain(default):
+            continue
+        words += [f"--{name.replace('_', '-')}"] if value is True else [f"--{name.replace('_', '-')}", _plain(value)]
+    if recipe.get("start"):
+        file = f"{recipe['start']}.safetensors"
+        words += ["--from", file if file in made else recipe["start"]]
+    else:
+        plain = Architecture()
+        for name, value in Architecture.from_dict(recipe["architecture"]).to_dict().items():
+            if name != "phases" and _plain(value) != _plain(getattr(plain, name)):
+                words += [f"--{name}", _plain(value) or "none"]
+    if recipe["steps_done"] < recipe["steps"]:
+        words += ["--until", str(recipe["steps_done"])]
+    return shlex.join(words)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ",".join(_plain(v) for v in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def render(card: StyleCard, *, before: str = "", picture: str | None = None) -> str:
+    """A card as Markdown.
+
+    Args:
+        card: with metrics.
+        before: the card as it was; its picture (unless another is given) and its known weaknesses are kept.
+        picture: address of a picture made by this style, as seen from the card.
+
+    Raises:
+        InputError: the checkpoint has not been measured, or was not trained.
+    """
+    if "style" not in card.metrics or "steps_done" not in card.recipe:
+        raise InputError(f"{card.name}: not measured yet, or not trained: nothing to write a card of")
+    known = re.search(r"^!\[.*\]\(.*\)$", before, re.MULTILINE)
+    shown = f"![A picture made by this style]({picture})" if picture else known.group() if known else ""
+    _, mark, by_hand = before.partition(WEAKNESSES)
+    legs = [*card.recipe.get("legs", []), card.recipe]
+    parts = [f"# {card.name}", _painting(card), shown, "## Scores", _scores(card.metrics), "## How it was made"]
+    parts += [_making(card.metrics, legs), mark + by_hand.rstrip() if mark else ""]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _painting(card: StyleCard) -> str:
+    return ", ".join(str(v) for v in (card.title, card.artist, card.year) if v) + ". Public domain."
+
+
+def _scores(m: Mapping[str, Any]) -> str:
+    def row(name: str, values: Mapping[str, Any]) -> str:
+        numbers = [f"{values[k]:.3f}" if values.get(k) is not None else "" for k in ("content", "style")]
+        numbers.append(" ".join(f"{v:.3f}" for v in values["layers"]))
+        numbers.append(f"{values['local']:.3f}")
+        numbers.append(f"{values['grid']:.2f}")
+        numbers.append(f"{values['e_warp']:.4f}" if values.get("e_warp") is not None else "")
+        return f"| {name} | " + " | ".join(numbers) + " |"
+
+    clip = f" and, for e_warp, {m['pairs'] + 1} frames of `{m['video']}`" if m.get("video") else ""
+    cost = f"{m['macs_per_pixel'] / 1000:.1f} kMAC a pixel, {m['params']:,} trained values"
+    table = [
+        "| | content | style | relu1_1, 2_1, 3_1, 4_1 | local | grid | e_warp |",
+        "|---|---|---|---|---|---|---|",
+        row("this style", m),
+    ]
+    if m.get("untouched"):
+        table.append(row("untouched", {"content": 0.0, **m["untouched"]}))
+    return "\n".join(
+        [
+            f"By `restyle evaluate` (its `--help` has the definitions), on {m['images']} photographs at their own size"
+            f"{clip}.",
+            f"The painting's scale that fits best: {m['style_scale']} px. Cost: {cost}.",
+            "",
+            *table,
+        ]
+    )
+
+
+def _making(m: Mapping[str, Any], legs: list[Mapping[str, Any]]) -> str:
+    seen = sum(leg["pictures_seen"] for leg in legs)
+    steps = sum(leg["steps_done"] for leg in legs)
+    lines = [
+        f"{steps:,} steps, {seen:,} crops" + (f", in {len(legs)} legs" if len(legs) > 1 else "") + ":",
+        "",
+        "```sh",
+    ]
+    made = [leg["output"] for leg in legs]
+    lines += [_wrapped(command(leg, made[:n])) for n, leg in enumerate(legs)]
+    lines += [_wrapped(_evaluation(m, legs[-1])), "```"]
+    return "\n".join(lines)
+
+
+def _evaluation(m: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
+    words = ["restyle", "evaluate", Path(recipe["output"]).stem, "--content", "evaluation/", "--style-image"]
+    words += [str(m.get("style_image") or recipe["style_image"])]
+    for option, value in (("--features", m.get("features")), ("--video", m.get("video"))):
+        words += [option, str(value)] if value else []
+    return shlex.join(words)
+
+
+def _wrapped(text: str, width: int = 110) -> str:
+    """A command over several lines; an option stays with its value."""
+    lines, line = [], ""
+    for part in re.split(r" (?=--)", text):
+        if line and len(line) + 1 + len(part) > width:
+            lines.append(line + " \\")
+            line = "    " + part
+        else:
+            line = f"{line} {part}" if line else part
+    return "\n".join([*lines, line])
+
+
+def write_card(card: StyleCard, path: Path, *, picture: str | None = None) -> None:
+    """Write or renew a card; see `render`.
+
+    Raises:
+        InputError: see `render`.
+        RestyleError: it cannot be written.
+    """
+    before = path.read_text(encoding="utf-8") if path.is_file() else ""
+    write_atomically(path, render(card, before=before, picture=picture).encode())
