@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import sys
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from realtime import __version__
 
-# An ONNX model with the one node y = Identity(x): the smallest thing to open a provider with.
-_IDENTITY = (
-    b'\x08\x08\x12\x00:7\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\n\x02'
-    b"\x08\x01b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01B\x04\n\x00\x10\r"
-)
-
-_PACKAGES = ("torch", "torchvision", "numpy", "safetensors", "lightning-fabric")
+_PACKAGES = ("torch", "torchvision", "numpy", "safetensors", "lightning-fabric", "onnx", "openvino")
 
 
 def examine() -> dict[str, Any]:
@@ -28,12 +19,14 @@ def examine() -> dict[str, Any]:
         cpu: name, cores, threads (torch's own choice), capability, bf16, architecture.
         devices: a list of {name, works, reason, ...}.
         providers: ONNX Runtime's, a list of {name, works, reason}.
-        encoders, hardware_decoders, cameras: lists of {name, works, reason}.
+        encoders, hardware_decoders, microphones, virtual_cameras: lists of {name, works, reason}.
+        cameras: the same with modes, in words.
         styles: names in the gallery; styles_error says why it cannot be read, or is None.
     """
     from dataclasses import asdict
 
     from realtime.media import capabilities
+    from realtime.media.virtual_camera import virtual_cameras
 
     styles, styles_error = _styles()
     return {
@@ -44,6 +37,8 @@ def examine() -> dict[str, Any]:
         "encoders": [asdict(found) for found in capabilities.encoders()],
         "hardware_decoders": [asdict(found) for found in capabilities.hardware_decoders()],
         "cameras": [asdict(found) for found in capabilities.cameras()],
+        "microphones": [asdict(found) for found in capabilities.listed_microphones()],
+        "virtual_cameras": [asdict(found) for found in virtual_cameras()],
         "styles": styles,
         "styles_error": styles_error,
     }
@@ -68,37 +63,25 @@ def _versions() -> dict[str, str]:
 def _cpu() -> dict[str, Any]:
     import torch
 
+    from realtime.engines.machine import cores, cpu_name
     from realtime.engines.torch_engine import cpu_bf16
 
-    try:
-        cores = len(os.sched_getaffinity(0))  # what this process may use, which in a container is not all there are
-    except AttributeError:
-        cores = os.cpu_count() or 1
     return {
-        "name": _cpu_name(),
+        "name": cpu_name(),
         "architecture": platform.machine(),
-        "cores": cores,
+        "cores": cores(),
         "threads": torch.get_num_threads(),
         "capability": torch.backends.cpu.get_cpu_capability(),
         "bf16": cpu_bf16(),
     }
 
 
-def _cpu_name() -> str:
-    if sys.platform.startswith("linux"):
-        try:
-            for line in Path("/proc/cpuinfo").read_text().splitlines():
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-        except OSError:
-            pass
-    return platform.processor() or platform.machine()
-
-
 def _devices() -> list[dict[str, Any]]:
     import torch
 
-    found: list[dict[str, Any]] = [{"name": "cpu", "works": True, "reason": "", "title": _cpu_name()}]
+    from realtime.engines.machine import cpu_name
+
+    found: list[dict[str, Any]] = [{"name": "cpu", "works": True, "reason": "", "title": cpu_name()}]
     reason = _why_no_cuda()
     if reason:
         found.append({"name": "cuda", "works": False, "reason": reason})
@@ -139,57 +122,22 @@ def _why_no_cuda() -> str:
 
 
 def _providers() -> list[dict[str, Any]]:
+    """ONNX Runtime's, as far as engines use them, and OpenVINO by itself."""
+    from realtime.engines import openvino_engine
+    from realtime.engines.sessions import KINDS, runtime, why_not
+    from realtime.errors import InputError
+
     try:
-        import onnxruntime
-    except ImportError as error:
-        return [{"name": "onnxruntime", "works": False, "reason": " ".join(str(error).split())}]
+        built = runtime().get_available_providers()
+    except InputError as error:
+        return [{"name": "onnxruntime", "works": False, "reason": str(error)}]
     found = []
-    for name in onnxruntime.get_available_providers():
-        if name == "TensorrtExecutionProvider":  # never used here: it builds an engine for minutes at first
-            continue
-        reason = _why_no_provider(onnxruntime, name)
-        found.append({"name": name, "works": not reason, "reason": reason})
-    if not any(entry["name"] == "CUDAExecutionProvider" for entry in found):
-        reason = "this build of ONNX Runtime has none; the package onnxruntime-gpu does (Linux and Windows on x86-64)"
-        found.append({"name": "CUDAExecutionProvider", "works": False, "reason": reason})
-    return found
-
-
-def _why_no_provider(onnxruntime: Any, name: str) -> str:
-    """Why a provider cannot be used; empty where it can. That a build lists it says nothing about the machine."""
-    if name == "CUDAExecutionProvider" and (reason := _why_no_cuda()):
-        return reason
-    before = onnxruntime.get_default_logger_severity() if hasattr(onnxruntime, "get_default_logger_severity") else 2
-    onnxruntime.set_default_logger_severity(4)
-    try:
-        # Falls back to the CPU without an error where a library is missing.
-        session = onnxruntime.InferenceSession(_IDENTITY, providers=[name], enable_fallback=0)
-        if name in session.get_providers():
-            return ""
-    except Exception as error:  # each provider has its own
-        return " ".join(str(error).split())
-    finally:
-        onnxruntime.set_default_logger_severity(before)
-    return _missing_library(onnxruntime, name) or "its libraries could not be loaded"
-
-
-def _missing_library(onnxruntime: Any, name: str) -> str:
-    """What the loader says about a provider's own library: names the one that is missing."""
-    import ctypes
-
-    short = name.removesuffix("ExecutionProvider").lower()
-    folder = Path(onnxruntime.__file__).parent / "capi"
-    for path in (
-        *folder.glob(f"*onnxruntime_providers_{short}.so"),
-        *folder.glob(f"onnxruntime_providers_{short}.dll"),
-    ):
-        try:
-            for shared in folder.glob("*onnxruntime_providers_shared.so"):
-                ctypes.CDLL(str(shared), mode=ctypes.RTLD_GLOBAL)
-            ctypes.CDLL(str(path))
-        except OSError as error:
-            return " ".join(str(error).split())
-    return ""
+    for kind in KINDS.values():
+        if kind.provider in built or kind.word == "cuda":  # where CUDA is, people ask for
+            reason = (_why_no_cuda() if kind.memory == "cuda" else "") or why_not(kind.provider)
+            found.append({"name": kind.provider, "works": not reason, "reason": reason})
+    reason = openvino_engine.why_not()
+    return [*found, {"name": "openvino (--backend openvino)", "works": not reason, "reason": reason}]
 
 
 def _styles() -> tuple[list[str], str | None]:

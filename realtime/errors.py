@@ -9,6 +9,10 @@ class RestyleError(Exception):
     exit_code = 1
 
 
+class DiskFull(RestyleError):
+    """There is no room for the output. What follows would fail in the same way."""
+
+
 class InputError(RestyleError):
     """Something the user gave is wrong: a file, an option, a style. Found before any work is lost. Exit code 2."""
 

@@ -200,6 +200,7 @@ class _Run(Generic[T, U]):
         self.failure: tuple[Stage, BaseException] | None = None
         self._lock = threading.Lock()
         self._stopped = False
+        self._traced = 0.0  # end of the last slice of "infer"
         self._running = len(STAGES)
         bodies: dict[Stage, Callable[[StageTime], None]] = {
             "decode": self._decode,
@@ -289,13 +290,14 @@ class _Run(Generic[T, U]):
 
     def _infer(self, times: StageTime) -> None:
         clock = time.perf_counter
-        begun: deque[tuple[list[T], float, Sequence[U] | Future[U]]] = deque()
+        begun: deque[tuple[list[T], Sequence[U] | Future[U], float]] = deque()
         more = True
         while more or begun:
             if more and (items := self.decoded.take(self.batch, self.fits)):
                 begin = clock()
-                begun.append((items, begin, self.work(items)))
+                answer = self.work(items)
                 times.busy_seconds += clock() - begin
+                begun.append((items, answer, begin))
                 del items  # the inputs' memory is free while the outputs wait for the sink
                 if len(begun) <= self.ahead:
                     continue
@@ -305,7 +307,7 @@ class _Run(Generic[T, U]):
                 break
             if self._stopped:
                 return
-            items, first, answer = begun.popleft()
+            items, answer, first = begun.popleft()
             begin = clock()
             results = answer.result() if isinstance(answer, Future) else answer
             times.busy_seconds += clock() - begin
@@ -313,7 +315,8 @@ class _Run(Generic[T, U]):
                 raise ValueError(f"{len(items)} frames went in and {len(results)} came out")
             times.frames += len(items)
             if self.trace is not None:
-                self.trace("infer", items, first, clock())
+                self.trace("infer", items, max(first, self._traced), clock())
+                self._traced = clock()
             del items, answer
             for result in results:
                 if not self.inferred.put(result):

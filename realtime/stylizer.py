@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from realtime import pipeline
-from realtime.engines.base import Backend, Engine, Precision
-from realtime.errors import InputError
+from realtime.engines.base import Backend, Engine, Overlapping, Precision, Trace, Traceable
+from realtime.engines.tiling import MOST_PIXELS, is_large, stylize_in_tiles
+from realtime.errors import DiskFull, InputError, RestyleError
 from realtime.frames import Frame
-from realtime.transnet.checkpoint import load_checkpoint
 from realtime.transnet.gallery import find_style
+
+Hdr = Literal["tonemap", "error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +63,16 @@ class Stylizer:
     """A style, ready to run.
 
     Args:
-        style: a name from the gallery (`realtime.styles()`), or the path of a checkpoint.
-        backend: what runs the network; "auto" takes the fastest there is.
-        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        precision: "auto" (bf16 on processors that have it, else fp32; fp16 on GPUs), "fp32", "fp16" or "bf16".
+        style: a name from the gallery (`realtime.styles()`), or the path of a checkpoint or of an ONNX file.
+        backend: what runs the network: "torch", "onnx" or "openvino"; "auto" takes the fastest there is, by a short
+            measurement that is kept (see `realtime.engines.choice`).
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps"; for backend "onnx" also "tensorrt", "coreml", "directml" or
+            "openvino".
+        precision: "auto" (on a CPU the fastest of int8, where that does not show, bf16 and fp32; fp16 on GPUs), "fp32",
+            "fp16", "bf16" or "int8".
         batch: frames at once through the network; None lets the engine choose.
         threads: of the network on the CPU; None lets the engine choose.
+        faithful: precision "auto" leaves int8 out: for stills, where nobody waits, and for measuring a style.
 
     Attributes:
         style: what is known of the style.
@@ -84,16 +92,20 @@ class Stylizer:
         precision: Precision = "auto",
         batch: int | None = None,
         threads: int | None = None,
+        faithful: bool = False,
     ) -> None:
-        from realtime.engines.torch_engine import TorchEngine
+        from realtime.engines.choice import load_engine
 
-        path = find_style(style)
-        if path.suffix == ".onnx" or backend == "onnx":
-            raise InputError(f"{path.name}: this version runs checkpoints in PyTorch only; use --backend torch")
-        if backend not in ("auto", "torch"):
-            raise InputError(f"backend {backend!r}: choose auto or torch")
-        network, self.style = load_checkpoint(path)
-        self.engine: Engine = TorchEngine(network, device=device, precision=precision, batch=batch, threads=threads)
+        path = self._file = find_style(style)
+        self.engine, self.style = load_engine(
+            path,
+            backend=backend,
+            device=device,
+            precision=precision,
+            batch=batch,
+            threads=threads,
+            faithful=faithful,
+        )
 
     def __repr__(self) -> str:
         return f"Stylizer({self.style.name!r}: {self.engine.description})"
@@ -112,8 +124,12 @@ class Stylizer:
         quality: float | None = None,
         compare: bool = False,
         overwrite: bool = False,
+        resume: bool = False,
+        skip_existing: bool = False,
+        hdr: Hdr = "tonemap",
         progress: Callable[[Progress], None] | None = None,
         cancel: threading.Event | None = None,
+        trace: Trace | None = None,
     ) -> dict[str, Any]:
         """Restyle a video file. Sound, subtitles and metadata are kept; every frame keeps its time.
 
@@ -127,42 +143,103 @@ class Stylizer:
             quality: the encoder's constant-quality number (CRF): lower is better and larger; None for a good default.
             compare: source on the left half, style on the right.
             overwrite: replace an existing output.
+            resume: keep what is done in a folder beside the output until it is complete, and go on from there.
+            skip_existing: do nothing where the output exists.
+            hdr: what becomes of PQ and HLG: "tonemap" makes them SDR in bt709, "error" refuses them.
             progress: called about ten times a second, in this thread.
             cancel: set it to end the run early; nothing is left then.
+            trace: told of each piece of work ("open", "decode", "infer", "paint", "encode", "finish"), by the thread
+                that did it; see `realtime.benchmark.trace`. An engine's workers tell one listener at a time.
 
         Returns:
             input, output, style, frames, seconds (wall), fps, backend, device, precision, encoder, audio_streams,
-            stages ({"decode" | "infer" | "encode": {"busy_seconds", "fps"}}), notes and warnings.
+            stages ({"decode" | "infer" | "encode": {"busy_seconds", "fps"}}), copied, converted, dropped, notes,
+            warnings (lists of words), resumed (frames that an earlier run had done) and skipped (with `skip_existing`).
 
         Raises:
             InputError: a file or an option is wrong; nothing was written.
-            RestyleError: the work failed; nothing is left of the output.
+            DiskFull: the output does not fit; with `resume`, what is done is kept.
+            RestyleError: the work failed; nothing is left of the output, unless it can be resumed.
         """
+        from realtime.media.fragments import ResumableWriter, work_folder
         from realtime.media.reader import VideoReader
+        from realtime.media.sequence import SequenceWriter, is_sequence
+        from realtime.media.space import check_space, estimate
         from realtime.media.split import compare as split_screen
         from realtime.media.writer import VideoWriter
 
         _check_strength(strength)
-        with VideoReader(input, start=start, end=end, size=parse_size(size)) as reader:
+        if skip_existing and Path(output).is_file():
+            return self._skipped(input, output)
+        began = time.perf_counter()
+        warnings, notes = [], []
+        with VideoReader(input, start=start, end=end, size=parse_size(size), hdr=hdr) as reader:
             total = reader.total_frames
+            large = reader.width * reader.height > MOST_PIXELS
+            if large:
+                notes.append(f"{reader.width}x{reader.height}: the network paints it in tiles, which changes nothing")
+            share = min(1.0, total / reader.info.frames) if total and reader.info.frames else 1.0
+            needed = estimate(reader.info, width=reader.width, height=reader.height, frames=total, share=share)
+            if warning := check_space(Path(output), needed, copies=2 if resume else 1):
+                warnings.append(warning)
+            if not resume and work_folder(output).is_dir():
+                notes.append(f"{work_folder(output)}: holds unfinished work on this output, which --resume continues")
 
-            def work(frames: list[Frame]) -> Sequence[Frame]:
-                styled = self.engine.stylize(frames, strength=strength, keep_color=keep_color)
-                return [split_screen(a, b) for a, b in zip(frames, styled, strict=True)] if compare else styled
+            def paint(frames: list[Frame]) -> pipeline.Future[Frame]:
+                wait = self._begin(frames, strength=strength, keep_color=keep_color)
+                if not compare:
+                    return pipeline.Future(wait)
+                return pipeline.Future(lambda: [split_screen(a, b) for a, b in zip(frames, wait(), strict=True)])
 
-            with VideoWriter(output, reader, encoder=encoder, quality=quality, overwrite=overwrite) as writer:
+            work: Callable[[list[Frame]], pipeline.Future[Frame]]
+            writer: VideoWriter | SequenceWriter
+            if is_sequence(output):
+                if resume:
+                    raise InputError(f"{output}: images cannot be resumed; leave --resume out")
+                writer = SequenceWriter(output, reader, overwrite=overwrite)
+                resumed, work = 0, paint
+            elif resume:
+                job = {
+                    "style": hashlib.sha256(self._file.read_bytes()).hexdigest(),
+                    "engine": [self.engine.backend, self.engine.precision],
+                    "strength": strength,
+                    "keep_color": keep_color,
+                    "compare": compare,
+                    "start": start,
+                    "end": end,
+                    "hdr": hdr,
+                }
+                writer = ResumableWriter(output, reader, job=job, encoder=encoder, quality=quality, overwrite=overwrite)
+                resumed = writer.frames_done
+                work = _After(resumed, paint)
+            else:
+                writer = VideoWriter(output, reader, encoder=encoder, quality=quality, overwrite=overwrite)
+                resumed, work = 0, paint
+            with (
+                writer,
+                _listening(self.engine, trace),
+            ):
                 clock = _Clock()
+                if trace is not None:
+                    trace("open", (), began, time.perf_counter())
                 report = pipeline.run(
                     reader,
                     work,
                     writer.write,
-                    batch=self.engine.batch,
+                    # A few very large frames fill the memory: fewer of them are under way.
+                    batch=1 if large else self.engine.batch,
+                    ahead=self.engine.ahead if isinstance(self.engine, Overlapping) and not large else 0,
+                    depth=1 if large else 4,
                     fits=Frame.fits_with,
                     progress=None if progress is None else lambda n: progress(Progress(n, total, clock.seconds)),
                     cancel=cancel,
+                    trace=trace,
                 )
+                began = time.perf_counter()
                 written = writer.finish()
                 seconds = clock.seconds
+                if trace is not None:
+                    trace("finish", (), began, time.perf_counter())
         stages = {
             name: {"busy_seconds": round(stage.busy_seconds, 4), "fps": round(stage.fps, 2)}
             for name, stage in report.stages.items()
@@ -183,8 +260,122 @@ class Stylizer:
             "copied": written.copied,
             "converted": written.converted,
             "dropped": written.dropped,
-            "notes": [*self.engine.notes, *written.notes],
-            "warnings": list(reader.warnings),
+            "notes": [*self.engine.notes, *reader.notes, *written.notes, *notes],
+            "warnings": [*reader.warnings, *warnings],
+            "resumed": resumed,
+            "skipped": False,
+        }
+
+    def _begin(self, frames: Sequence[Frame], *, strength: float, keep_color: bool) -> Callable[[], Sequence[Frame]]:
+        """Stylise frames beside others where the engine can, and at once where it cannot, or they take tiles."""
+        if isinstance(self.engine, Overlapping) and not is_large(frames[0]):
+            return self.engine.begin(frames, strength=strength, keep_color=keep_color)
+        styled = self._stylize(frames, strength=strength, keep_color=keep_color)
+        return lambda: styled
+
+    def _stylize(self, frames: Sequence[Frame], *, strength: float, keep_color: bool) -> Sequence[Frame]:
+        """Stylise frames of one size, those that are very large in tiles."""
+        if not is_large(frames[0]):
+            return self.engine.stylize(frames, strength=strength, keep_color=keep_color)
+        reach = self.style.architecture.reach
+        return [
+            stylize_in_tiles(self.engine, frame, reach=reach, strength=strength, keep_color=keep_color)
+            for frame in frames
+        ]
+
+    def _skipped(self, input: str | Path, output: str | Path) -> dict[str, Any]:
+        """The summary of a video that was not restyled, for its output is there."""
+        return {
+            "input": str(input),
+            "output": str(output),
+            "style": self.style.name,
+            "frames": 0,
+            "seconds": 0.0,
+            "fps": 0.0,
+            "backend": self.engine.backend,
+            "device": self.engine.device,
+            "precision": self.engine.precision,
+            "encoder": "",
+            "audio_streams": 0,
+            "stages": {name: {"busy_seconds": 0.0, "fps": 0.0} for name in pipeline.STAGES},
+            "copied": [],
+            "converted": [],
+            "dropped": [],
+            "notes": ["skipped: the output exists"],
+            "warnings": [],
+            "resumed": 0,
+            "skipped": True,
+        }
+
+    def videos(
+        self,
+        inputs: Sequence[str | Path],
+        output: str | Path,
+        *,
+        format: str | None = None,
+        done: Callable[[dict[str, Any]], None] | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Restyle several video files into a folder. One that cannot be restyled does not stop the others.
+
+        Args:
+            inputs: files, folders whose videos are taken, and patterns such as "clips/**/*.mp4".
+            output: a folder, made where it is missing, that gets a file of the same name for each.
+            format: the container of the results ("mkv"); None keeps each source's where it can be written, else MP4.
+            done: called after each file with its entry of `videos`.
+            options: as for `video`.
+
+        Returns:
+            output, style, videos (for each what `video` returns, with "status": "done" or "skipped"; or input, output,
+            "status": "failed" and "error"), done, skipped, failed (numbers of them), frames, seconds, fps, backend,
+            device, precision.
+
+        Raises:
+            InputError: a folder or a pattern holds no video, two results would have one name, or an option is wrong.
+            Cancelled: `cancel` was set; the files that are finished stay.
+        """
+        from realtime.media.batch import plan
+
+        _check_strength(options.get("strength", 1.0))
+        parse_size(options.get("size"))
+        work = plan(inputs, output, suffix=format)
+        if work.folder is not None:
+            work.folder.mkdir(exist_ok=True)
+        clock, results = _Clock(), []
+        full: DiskFull | None = None
+        for job in work.jobs:
+            entry: dict[str, Any] = {"input": str(job.source), "output": str(job.target)}
+            try:
+                if full is not None:
+                    raise DiskFull(f"{job.target}: not begun, for the disk is full")
+                entry = self.video(job.source, job.target, **options)
+                entry["status"] = "skipped" if entry["skipped"] else "done"
+            except pipeline.Cancelled:
+                raise
+            except RestyleError as error:
+                full = full or (error if isinstance(error, DiskFull) else None)
+                entry.update(status="failed", error=_one_line(error))
+            except Exception as error:  # a fault of ours, which is one file's affair all the same
+                entry.update(
+                    status="failed", error=f"{job.source}: unexpected {type(error).__name__}: {_one_line(error)}"
+                )
+            results.append(entry)
+            if done is not None:
+                done(entry)
+        seconds = clock.seconds
+        counts = {status: sum(r["status"] == status for r in results) for status in ("done", "skipped", "failed")}
+        frames = sum(r.get("frames", 0) for r in results)
+        return {
+            "output": str(output),
+            "style": self.style.name,
+            "videos": results,
+            **counts,
+            "frames": frames,
+            "seconds": round(seconds, 4),
+            "fps": round(frames / seconds, 2) if seconds > 0 else 0.0,
+            "backend": self.engine.backend,
+            "device": self.engine.device,
+            "precision": self.engine.precision,
         }
 
     def pictures(
@@ -303,10 +494,38 @@ class Stylizer:
             for picture in pictures_now:
                 frame = frame_from_rgb(_checked(picture))
                 if group and not group[0].fits_with(frame):
-                    yield from map(rgb_from_frame, self.engine.stylize(group, strength=strength, keep_color=keep_color))
+                    yield from map(rgb_from_frame, self._stylize(group, strength=strength, keep_color=keep_color))
                     group = []
                 group.append(frame)
-            yield from map(rgb_from_frame, self.engine.stylize(group, strength=strength, keep_color=keep_color))
+            yield from map(rgb_from_frame, self._stylize(group, strength=strength, keep_color=keep_color))
+
+
+@contextmanager
+def _listening(engine: Engine, trace: Trace | None) -> Iterator[None]:
+    """The engine's workers tell `trace` what they do, here."""
+    if trace is None or not isinstance(engine, Traceable):
+        yield
+        return
+    engine.trace = trace
+    try:
+        yield
+    finally:
+        engine.trace = None
+
+
+class _After:
+    """Work that begins after so many frames; those before it pass as they are."""
+
+    def __init__(self, frames: int, work: Callable[[list[Frame]], pipeline.Future[Frame]]) -> None:
+        self._left, self._work = frames, work
+
+    def __call__(self, frames: list[Frame]) -> pipeline.Future[Frame]:
+        passed = min(self._left, len(frames))
+        self._left -= passed
+        if passed == len(frames):
+            return pipeline.Future(lambda: frames)
+        rest = self._work(frames[passed:])
+        return pipeline.Future(lambda: [*frames[:passed], *rest.result()])
 
 
 class _Clock:
@@ -316,6 +535,10 @@ class _Clock:
     @property
     def seconds(self) -> float:
         return time.perf_counter() - self._began
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
 
 
 def _check_strength(strength: float) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 
 import torch
 from hypothesis import settings
@@ -15,3 +18,8 @@ torch.set_num_threads(1)
 settings.register_profile("restyle", deadline=None, derandomize=True, database=None)
 settings.register_profile("search", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "restyle"))
+
+# What the program keeps in the user's cache folder, it keeps here; and it finds nothing there of earlier runs.
+_cache = tempfile.mkdtemp(prefix="restyle-tests-")
+atexit.register(shutil.rmtree, _cache, ignore_errors=True)
+os.environ["XDG_CACHE_HOME"] = os.environ["LOCALAPPDATA"] = _cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import av
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 
 from realtime import InputError, Progress, Stylizer
+from realtime.engines.tiling import stylize_in_tiles
+from realtime.frames import Frame
 from realtime.media.demo import write_demo_clip
 from realtime.media.stills import read_image, write_image
 from realtime.pipeline import Cancelled
@@ -194,3 +197,71 @@ def test_pictures(identity: Stylizer, tmp_path: Path) -> None:
         identity.pictures([folder / "a.png", folder / "deeper"], tmp_path / "out", overwrite=True)
     with pytest.raises(InputError, match=r"c\.png"):
         identity.pictures([folder / "c.png"], tmp_path / "c2.png")
+
+
+def test_many_videos(identity: Stylizer, clip: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for name in ("a.mp4", "c.mp4"):
+        (folder / name).write_bytes(clip.read_bytes())
+    (folder / "b.mp4").write_bytes(b"no video")
+    entries: list[dict[str, object]] = []
+    summary = identity.videos([folder], out, end=0.2, done=entries.append)
+    assert (summary["done"], summary["failed"], summary["skipped"], summary["frames"]) == (2, 1, 0, 12)
+    assert entries == summary["videos"]
+    assert [entry["status"] for entry in entries] == ["done", "failed", "done"]
+    assert set(summary["videos"][0]) >= KEYS
+    assert "b.mp4" in summary["videos"][1]["error"]
+    assert sorted(p.name for p in out.iterdir()) == ["a.mp4", "c.mp4"]
+    again = identity.videos([folder], out, end=0.2, skip_existing=True)
+    assert (again["done"], again["failed"], again["skipped"]) == (0, 1, 2)
+    other = identity.videos([str(folder / "[ac].mp4")], out, end=0.2, format="mkv")
+    assert (other["done"], other["failed"]) == (2, 0)
+    assert len(list(pictures(out / "a.mkv"))) == 6
+    with pytest.raises(InputError, match="strength"):
+        identity.videos([folder], out, strength=2)
+
+
+def test_a_full_disk_ends_the_rest(
+    identity: Stylizer, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / "in" / name).write_bytes(clip.read_bytes())
+    monkeypatch.setattr("realtime.media.space.free_bytes", lambda folder: 1000)
+    summary = identity.videos([tmp_path / "in"], tmp_path / "out")
+    assert summary["failed"] == 2
+    assert "are free" in summary["videos"][0]["error"]
+    assert "not begun" in summary["videos"][1]["error"]
+
+
+def test_very_large_frames_go_through_in_tiles(
+    noise: Stylizer, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise.video(clip, tmp_path / "whole.mp4", quality=4, end=0.2)
+    still = np.random.default_rng(0).integers(0, 256, (90, 160, 3), np.uint8)
+    whole = noise.image(still)
+    monkeypatch.setattr("realtime.stylizer.MOST_PIXELS", 1000)
+    monkeypatch.setattr("realtime.engines.tiling.MOST_PIXELS", 1000)
+    monkeypatch.setattr(noise, "engine", _Counted(noise.engine))
+    monkeypatch.setattr("realtime.stylizer.stylize_in_tiles", partial(stylize_in_tiles, side=32))
+    summary = noise.video(clip, tmp_path / "tiled.mp4", quality=4, end=0.2)
+    assert any("in tiles" in note for note in summary["notes"])
+    for (_, a), (_, b) in zip(pictures(tmp_path / "whole.mp4"), pictures(tmp_path / "tiled.mp4"), strict=True):
+        assert psnr(a, b) > 45
+    assert np.abs(noise.image(still).astype(int) - whole).max() <= 3
+    assert noise.engine.calls > 7  # type: ignore[attr-defined]
+
+
+class _Counted:
+    """An engine that counts what it is asked to do."""
+
+    def __init__(self, engine: object) -> None:
+        self._engine, self.calls = engine, 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._engine, name)
+
+    def stylize(self, frames: list[Frame], **options: object) -> object:
+        self.calls += 1
+        return self._engine.stylize(frames, **options)  # type: ignore[attr-defined]

@@ -15,7 +15,7 @@ import typer
 from typer.exceptions import Abort, Exit, TyperException
 
 from realtime import __version__
-from realtime.cli import demo, doctor, evaluate, export, image, styles, train, video
+from realtime.cli import bench, demo, doctor, evaluate, export, image, styles, train, video, webcam
 from realtime.cli.common import Debug, State, one_line, say
 from realtime.errors import RestyleError
 
@@ -31,11 +31,13 @@ app = typer.Typer(
 )
 app.command("video")(video.video)
 app.command("image")(image.image)
+app.command("webcam")(webcam.webcam)
 app.command("demo")(demo.demo)
 app.command("styles")(styles.styles)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
+app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
 
 

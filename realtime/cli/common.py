@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 DEFAULT_STYLE = "starry-night"
 
 # The same as in realtime.engines.base, which cannot be imported here: it needs numpy, and help must not wait for it.
-BackendName = Literal["auto", "torch", "onnx"]
-PrecisionName = Literal["auto", "fp32", "fp16", "bf16"]
+BackendName = Literal["auto", "torch", "onnx", "openvino"]
+PrecisionName = Literal["auto", "fp32", "fp16", "bf16", "int8"]
+PROVIDERS = "for the onnx backend also tensorrt, coreml, directml, openvino"
 
 
 @dataclass(slots=True)
@@ -65,8 +66,8 @@ def _plain(value: object) -> object:
 
 
 def _device(value: str) -> str:
-    if not re.fullmatch(r"auto|cpu|cuda|cuda:\d+|mps", value):
-        raise typer.BadParameter(f"{value!r} is not one of auto, cpu, cuda, cuda:N, mps.")
+    if not re.fullmatch(r"auto|cpu|mps|coreml|directml|openvino|(cuda|tensorrt)(:\d+)?", value):
+        raise typer.BadParameter(f"{value!r} is not one of auto, cpu, cuda, cuda:N, mps, {PROVIDERS}.")
     return value
 
 
@@ -118,11 +119,14 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but wa
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output where it exists.")]
 Style = Annotated[
     str,
-    typer.Option("--style", "-s", metavar="STYLE", help="A name from `restyle styles`, or a .safetensors file."),
+    typer.Option(
+        "--style", "-s", metavar="STYLE", help="A name from `restyle styles`, a .safetensors or an .onnx file."
+    ),
 ]
 Backend = Annotated[BackendName, typer.Option("--backend", help="What runs the network.")]
 Device = Annotated[
-    str, typer.Option("--device", metavar="DEVICE", callback=_device, help="auto, cpu, cuda, cuda:N or mps.")
+    str,
+    typer.Option("--device", metavar="DEVICE", callback=_device, help=f"auto, cpu, cuda, cuda:N or mps; {PROVIDERS}."),
 ]
 Precision = Annotated[PrecisionName, typer.Option("--precision", help="Number format of the network.")]
 Batch = Annotated[
@@ -166,11 +170,14 @@ def make_stylizer(
     precision: PrecisionName,
     batch: int | None,
     threads: int | None,
+    faithful: bool = False,
 ) -> Stylizer:
-    """Loads a style into the engine that the options ask for."""
+    """Loads a style into the engine that the options ask for; `faithful` where nobody waits for it."""
     from realtime.stylizer import Stylizer
 
-    return Stylizer(style, backend=backend, device=device, precision=precision, batch=batch, threads=threads)
+    return Stylizer(
+        style, backend=backend, device=device, precision=precision, batch=batch, threads=threads, faithful=faithful
+    )
 
 
 def announce(stylizer: Stylizer) -> None:

@@ -28,7 +28,9 @@ def doctor(json: Json = False, debug: Debug = False) -> None:
     _section("ONNX Runtime providers", _lines(found["providers"]))
     _section("Video encoders", _lines(found["encoders"]))
     _section("Hardware decoding", _lines(found["hardware_decoders"]))
-    _section("Cameras", _lines(found["cameras"]))
+    _section("Cameras", _camera_lines(found["cameras"]))
+    _section("Microphones", _lines(found["microphones"]))
+    _section("Virtual cameras", _lines(found["virtual_cameras"]))
     _section("Styles", [found["styles_error"] or ", ".join(found["styles"])])
 
 
@@ -40,6 +42,19 @@ def _lines(entries: Sequence[Mapping[str, Any]]) -> list[str]:
             extra.append(f"{entry['memory_gib']} GiB, compute capability {entry['compute_capability']}")
         words = ("yes", *extra) if entry["works"] else ("no", entry["reason"])
         lines.append(f"{entry['name']}: {', '.join(words)}")
+    return lines
+
+
+def _camera_lines(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line for each camera, and under it one for each format."""
+    lines = []
+    for entry, line in zip(entries, _lines(entries), strict=True):
+        lines.append(line)
+        formats: dict[str, list[str]] = {}
+        for mode in entry["modes"]:
+            form, _, rest = mode.partition(" ")
+            formats.setdefault(form, []).append(rest)
+        lines += [f"  {form}: {', '.join(modes)}" for form, modes in formats.items()]
     return lines
 
 

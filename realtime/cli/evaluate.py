@@ -77,13 +77,18 @@ def evaluate(
     images, pairs   pictures and pairs of frames measured
     untouched       the same of the sources themselves
     """
+    from realtime.errors import InputError
     from realtime.training.evaluate import evaluate as run
     from realtime.training.evaluate import save_metrics
     from realtime.transnet.gallery import find_style
 
     if card is not None and not save:
         raise typer.BadParameter("--card needs --save: a card says what the style's file says.")
-    stylizer = make_stylizer(style, backend=backend, device=device, precision=precision, batch=batch, threads=threads)
+    stylizer = make_stylizer(
+        style, backend=backend, device=device, precision=precision, batch=batch, threads=threads, faithful=True
+    )
+    if getattr(stylizer.engine, "foreign", False):
+        raise InputError(f"{style}: was not made by restyle; its cost and size are not known here")
     if not quiet:
         announce(stylizer)
     scores = run(

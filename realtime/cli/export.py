@@ -26,14 +26,31 @@ def export(
         Literal["rgb", "planes"],
         typer.Option("--input", help="What goes in and out: 8-bit 4:2:0 planes, or RGB floats in 0..1."),
     ] = "planes",
+    uint8: Annotated[bool, typer.Option("--uint8", help="RGB in 0..255 instead of floats.")] = False,
     precision: Annotated[
-        Literal["fp32", "fp16"], typer.Option("--precision", help="Of weights and what is computed.")
-    ] = "fp32",
+        Literal["fp32", "fp16", "int8"] | None,
+        typer.Option("--precision", help="Of weights and what is computed.  [default: fp32]"),
+    ] = None,
+    int8: Annotated[bool, typer.Option("--int8", help="The same as --precision int8: for CPUs, quantised.")] = False,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            "--calibration",
+            metavar="DIR",
+            help="Pictures that int8 is fitted to.  [default: generated ones]",
+        ),
+    ] = None,
     static: Annotated[
         str | None,
-        typer.Option("--static", metavar="WxH", callback=_static, help="For this size only. [default: any size]"),
+        typer.Option("--static", metavar="WxH", callback=_static, help="For this size only.  [default: any size]"),
     ] = None,
-    opset: Annotated[int, typer.Option("--opset", min=17, metavar="N", help="Version of ONNX's operators.")] = 17,
+    opset: Annotated[
+        int | None,
+        typer.Option("--opset", metavar="N", help="Version of ONNX's operators.  [default: 13; 17 with layer norm]"),
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option("--licence", metavar="TEXT", help="Of the style, for the file's metadata.")
+    ] = None,
     overwrite: Overwrite = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -42,20 +59,29 @@ def export(
     """Export a style to ONNX, and check it against PyTorch."""
     from export.onnx_export import export_onnx
 
+    if int8 and precision not in (None, "int8"):
+        raise typer.BadParameter(f"--int8 and --precision {precision} exclude each other.")
     width, _, height = (static or "").partition("x")
     summary = export_onnx(
         style,
         output,
         input=input,
-        precision=precision,
+        uint8=uint8,
+        precision="int8" if int8 else precision or "fp32",
         opset=opset,
         static=(int(width), int(height)) if static else None,
+        calibration=calibration,
+        licence=licence,
         overwrite=overwrite,
     )
     if not quiet:
+        size = f"{static} only" if static else "any size"
+        fitted = f", fitted to {summary.calibration}" if summary.calibration else ""
         say(
-            f"{summary.output}: {summary.bytes / 2**20:.1f} MiB, {summary.nodes} nodes; differs from PyTorch by at most"
-            f" {summary.max_difference:.3g} of 255, {summary.mean_difference:.2g} on average"
+            f"{summary.output}: {summary.bytes / 2**20:.1f} MiB, {summary.nodes} nodes, opset {summary.opset}, {size},"
+            f" {summary.precision}{fitted}"
         )
+        for check in summary.checks:
+            say(f"beside PyTorch, {check}")
     if json:
         print_json(summary.to_dict())

@@ -54,7 +54,9 @@ def image(
     """Restyle images, or folders of images."""
     if len(paths) < 2:
         raise typer.BadParameter("give at least one image, and the file or folder to write.")
-    stylizer = make_stylizer(style, backend=backend, device=device, precision=precision, batch=None, threads=threads)
+    stylizer = make_stylizer(
+        style, backend=backend, device=device, precision=precision, batch=None, threads=threads, faithful=True
+    )
     if not quiet:
         announce(stylizer)
     with progress_bar(show=not quiet) as progress:

@@ -10,8 +10,8 @@ from realtime.frames import Frame
 Backend = Literal["auto", "torch", "onnx", "openvino"]
 Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 Trace = Callable[[str, Sequence[Frame], float, float], None]
-"""What is told of a piece of work, by the thread that did it: its name, its frames, and `time.perf_counter` at the begin
-and the end."""
+"""What is told of a piece of work, by the thread that did it: its name, its frames, and `time.perf_counter` at the
+begin and the end."""
 
 
 class Engine(Protocol):
@@ -60,7 +60,13 @@ class Traceable(Protocol):
 
 @runtime_checkable
 class Overlapping(Protocol):
-    """An engine whose workers can go on with the next frames while others still finish the last ones."""
+    """An engine whose workers can go on with the next frames while others still finish the last ones.
+
+    Attributes:
+        ahead: calls of `begin` that are of use before the first is waited for; 0 where it has no workers.
+    """
+
+    ahead: int
 
     def begin(
         self, frames: Sequence[Frame], *, strength: float = 1.0, keep_color: bool = False

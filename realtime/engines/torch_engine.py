@@ -133,8 +133,9 @@ class TorchEngine:
         self._where, self._type = where, _TYPES[self.precision]
         self._nets: dict[tuple[Matrix, Range], nn.Module] = {}
         if where.type == "cpu":
-            _keep_memory()
+            keep_memory()
         self._workers = start_workers(self.threads) if where.type == "cpu" else None
+        self.ahead = 0 if self._workers is None else 1
         self._fused = where.type == "cpu" and self.precision == "bf16" and fusing_works()
         if where.type == "cpu":
             if precision == "auto" and self.precision == "fp32":
@@ -199,7 +200,7 @@ class TorchEngine:
 
 
 @cache
-def _keep_memory() -> None:
+def keep_memory() -> None:
     """Ask glibc to keep the memory of freed tensors for the next ones of their size.
 
     It would give megabytes back to the system after each layer and fetch them again: a tenth of the processor's time

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 
 from ..errors import RestyleError
-from . import opencv
+from . import opencv, v4l2
+from .sound import microphones
+from .sources import list_cameras
 
 ENCODERS = (
     "libx264",
@@ -41,6 +41,17 @@ class Capability:
     name: str
     works: bool
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraCapability(Capability):
+    """A camera.
+
+    Attributes:
+        modes: formats, sizes and rates, as the driver lists them; empty where it does not.
+    """
+
+    modes: tuple[str, ...] = ()
 
 
 def versions() -> dict[str, str]:
@@ -116,20 +127,23 @@ def hardware_decoders() -> list[Capability]:
     return found
 
 
-def cameras() -> list[Capability]:
-    """Capture devices. Only Linux has a list of them that can be read without opening them."""
-    if not sys.platform.startswith("linux"):
-        return []
+def cameras() -> list[CameraCapability]:
+    """Cameras, with the modes that they offer. Only Linux tells the modes without opening the camera."""
+    if not v4l2.KNOWN:
+        return [CameraCapability(f"{number} ({title})", True) for number, title in list_cameras()]
     found = []
-    for path in sorted(Path("/dev").glob("video*"), key=lambda path: (len(path.name), path.name)):
-        try:
-            title = (Path("/sys/class/video4linux") / path.name / "name").read_text(errors="replace").strip()
-        except OSError:
-            title = ""
-        usable = os.access(path, os.R_OK | os.W_OK)
-        reason = "" if usable else "no permission; add yourself to the group 'video'"
-        found.append(Capability(f"{path} ({title})" if title else str(path), usable, reason))
+    for device in v4l2.devices():
+        if not device.captures and not device.problem:
+            continue  # the other end of a virtual camera, or a camera's own notes
+        name = f"{device.path} ({device.title})" if device.title else device.path
+        modes = tuple(str(mode) for mode in device.modes)
+        found.append(CameraCapability(name, not device.problem, device.problem, modes))
     return found
+
+
+def listed_microphones() -> list[Capability]:
+    """Microphones that can be listed, by what `--sound` takes. They are not opened: that would switch them on."""
+    return [Capability(name, True) for name in microphones()]
 
 
 @contextmanager

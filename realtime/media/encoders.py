@@ -13,18 +13,24 @@ AUTO_ENCODERS: Mapping[str, str] = {
     "mov": "libx264",
     "ipod": "libx264",
     "matroska": "libx264",
-    "avi": "libx264",
+    "avi": "mpeg4",  # its pictures have no times of their own: with H.264, players guess at the order, and begin late
     "mpegts": "libx264",
     "flv": "libx264",
     "webm": "libvpx-vp9",
     "ogg": "libvpx",
     "mpeg": "mpeg2video",
     "asf": "msmpeg4",
+    "gif": "gif",
     "3gp": "libx264",
 }
 """By FFmpeg's short name of the output format."""
 
-KNOWN_EXTENSIONS = ".mp4 .mov .mkv .webm .avi .ts"
+SMALLEST_SIDE: Mapping[str, int] = {"libx265": 64}
+"""Pixels of the shorter side below which an encoder is not safe: x265 4.1 writes past its memory at 48x32."""
+
+PICTURES_ONLY = frozenset({"gif"})
+
+KNOWN_EXTENSIONS = ".mp4 .mov .mkv .webm .avi .ts .gif"
 
 AUDIO_ENCODERS: Mapping[str, tuple[str, ...]] = {
     "webm": ("libopus", "opus"),
@@ -63,6 +69,12 @@ COPYABLE_SUBTITLES: Mapping[str, frozenset[str]] = {
     "mpegts": frozenset({"dvb_subtitle", "dvb_teletext"}),
 }
 
+COPYABLE_DATA: Mapping[str, frozenset[str]] = {
+    "mp4": frozenset({"bin_data"}),  # an action camera's sensors, say
+    "mpegts": frozenset({"klv", "timed_id3"}),
+}
+"""Data streams that FFmpeg's muxers take."""
+
 TEXT_SUBTITLES: Mapping[str, str] = {
     "mp4": "mov_text",
     "ipod": "mov_text",
@@ -75,8 +87,29 @@ TEXT_SUBTITLES: Mapping[str, str] = {
 TEXT_CODECS = frozenset({"subrip", "ass", "ssa", "webvtt", "mov_text", "text"})
 
 KEEPS_ROTATION = frozenset({"mp4", "mov", "ipod", "3gp", "matroska", "webm"})
+KEEPS_MIRRORING = KEEPS_ROTATION - {"matroska", "webm"}
+KEEPS_ASPECT = frozenset({"mp4", "mov", "ipod", "3gp"})
+CODES_ASPECT = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4"})
+"""Codecs whose own headers say the pixel aspect. PyAV cannot make Matroska and WebM say it for the others."""
+
 KEEPS_CHAPTERS = frozenset({"mp4", "mov", "ipod", "matroska", "webm", "ogg"})
 FASTSTART = frozenset({"mp4", "mov", "ipod"})
+_PIECES = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "500000"}
+_CLUSTERS = {"cluster_time_limit": "500"}
+GROWING: Mapping[str, Mapping[str, str]] = {
+    "mp4": _PIECES,
+    "mov": _PIECES,
+    "ipod": _PIECES,
+    "matroska": _CLUSTERS,
+    "webm": _CLUSTERS,
+    "mpegts": {},
+}
+"""Containers that can be played before they are complete, and the options for that.
+
+MP4 and MOV are written in fragments of half a second, and become plain ones when they are completed: a player that is
+handed either needs to know nothing of it.
+"""
+
 FIXED_RATE = frozenset({"avi"})
 """Containers that know no times, only a frame rate."""
 
@@ -138,6 +171,8 @@ _RECIPES: Mapping[str, _Recipe] = {
 
 _SCALE_ENCODERS = frozenset({"mpeg4", "mpeg2video", "mpeg1video", "msmpeg4", "mjpeg", "flv"})
 _LAMBDA = 118
+_HUGE = 4096 * 2304
+_PRORES = frozenset({"prores", "prores_aw", "prores_ks"})
 
 
 def encoder_settings(
@@ -161,6 +196,14 @@ def encoder_settings(
         # Motion JPEG in limited range is outside its standard, but every player reads the tag.
         chosen = {"strict": "unofficial"} if name == "mjpeg" else {}
         return EncoderSettings(chosen, {"qscale": True, "global_quality": round(value * _LAMBDA)}, value)
+    if recipe is None and name == "gif":
+        if quality is not None:
+            raise InputError("--quality: GIF has none; leave the option out")
+        return EncoderSettings()
+    if recipe is None and name in _PRORES:
+        if quality is not None:
+            raise InputError(f"--quality: {name} has profiles, not a quality number; leave the option out")
+        return EncoderSettings({"profile": "hq" if name == "prores_ks" else "3"}, {}, None)
     if recipe is None:
         choice = next((o for o in ("crf", "cq", "qp", "q") if o in options), None)
         if quality is None:
@@ -174,8 +217,26 @@ def encoder_settings(
     if name == "libvpx":  # its CRF works only below a bit rate
         attributes["bit_rate"] = round(0.3 * width * height * rate)
     number = f"{value:g}" if name in ("libx264", "libx265", "h264_nvenc") else str(round(value))
+    if name == "libx264" and width * height > _HUGE:
+        # Each picture in its care takes some 150 MB at 7680x4320: so it looks 2 ahead and not 10, and keeps none for
+        # B-frames.
+        attributes["max_b_frames"] = 0
+        return EncoderSettings({**recipe.options, recipe.option: number, "rc-lookahead": "2"}, attributes, value)
     kept = {k: v for k, v in recipe.options.items() if not options or k in options or k == "row-mt"}
     return EncoderSettings({**kept, recipe.option: number}, attributes, value)
+
+
+def immediate(name: str) -> dict[str, str]:
+    """Options with which an encoder gives out each picture as soon as it gets it, and none is lost in a crash."""
+    return {
+        "libx264": {"tune": "zerolatency"},
+        "libx265": {"tune": "zerolatency"},
+        "libvpx": {"lag-in-frames": "0"},
+        "libvpx-vp9": {"lag-in-frames": "0"},
+        "libaom-av1": {"lag-in-frames": "0"},
+        "h264_nvenc": {"delay": "0", "tune": "ll"},
+        "hevc_nvenc": {"delay": "0", "tune": "ll"},
+    }.get(name, {})
 
 
 def _in_range(name: str, value: float | None, default: float, low: float, high: float) -> float:
@@ -186,7 +247,17 @@ def _in_range(name: str, value: float | None, default: float, low: float, high: 
     return value
 
 
-_PREFERRED_FORMATS = ("yuv420p", "yuvj420p", "nv12", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "yuv420p10le")
+_PREFERRED_FORMATS = (
+    "yuv420p",
+    "yuvj420p",
+    "nv12",
+    "yuv422p",
+    "yuvj422p",
+    "yuv444p",
+    "yuvj444p",
+    "yuv420p10le",
+    "yuv422p10le",
+)
 
 
 def choose_pix_fmt(codec: str, formats: list[str], *, width: int, height: int) -> str | None:

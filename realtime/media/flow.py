@@ -93,8 +93,6 @@ class FlowEstimator:
         Raises:
             ValueError: the sizes differ, or are too small.
         """
-        cv2 = opencv.load()
-
         if before.shape != now.shape or min(now.shape) < 16:
             raise ValueError(f"flow needs frames of one size, 16 pixels or more, not {before.shape} and {now.shape}")
         backward, forward = self._dis.calc(now, before, None), self._dis.calc(before, now, None)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import MediaError
 from ..frames import UNSPECIFIED, ColorTags, Range, guess_matrix
+from .boxes import shown_seconds
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -82,6 +83,9 @@ class MediaInfo:
         other: further streams (data, attachments, cover art, second videos), in words.
         chapters: number of chapters.
         metadata: the container's own tags.
+        shown: seconds for which the video's own header says that it is shown; None where there is no such header.
+        file_size: bytes; None where it is no plain file.
+        other_bit_rate: bits per second of all sound, as far as the file tells.
     """
 
     path: Path
@@ -108,6 +112,9 @@ class MediaInfo:
     other: tuple[str, ...] = ()
     chapters: int = 0
     metadata: dict[str, str] = field(default_factory=dict)
+    shown: float | None = None
+    file_size: int | None = None
+    other_bit_rate: int = 0
 
     @property
     def shown_size(self) -> tuple[int, int]:
@@ -183,7 +190,10 @@ def pick_video(container: InputContainer, path: str | os.PathLike[str]) -> Video
         raise MediaError(f"{name}: has {what}; a file with a video track is needed")
     stream = next((s for s in candidates if int(s.disposition) & DEFAULT_TRACK), candidates[0])
     if stream.codec_context is None:
-        raise MediaError(f"{name}: no decoder for its video codec in this build of FFmpeg")
+        raise MediaError(
+            f"{name}: this build of FFmpeg has no decoder for its video ({codec_name(stream)}); convert the file to "
+            f"H.264 with another program first"
+        )
     return stream
 
 
@@ -316,4 +326,19 @@ def _describe(container: InputContainer, stream: VideoStream, frame: VideoFrame,
         other=tuple(others),
         chapters=len(container.chapters()),
         metadata=dict(container.metadata),
+        shown=shown_seconds(path).get(stream.id) if "mov" in container.format.name else None,
+        file_size=_plain_size(path),
+        other_bit_rate=sum(map(_bit_rate, container.streams.audio)),
     )
+
+
+def _bit_rate(stream: Any) -> int:
+    return int(stream.codec_context.bit_rate or 0) if stream.codec_context else 0
+
+
+def _plain_size(path: Path) -> int | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None

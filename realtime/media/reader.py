@@ -6,15 +6,19 @@ import contextlib
 import math
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from threading import Lock
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ..errors import InputError, MediaError
 from ..frames import Frame
+from .deinterlace import Deinterlacer
+from .hdr import SDR, ToneMapper, hdr_kind
+from .jumps import JUMPING_FORMATS, SteadyClock
 from .probe import MediaInfo, frame_color, open_input, pick_video, probe, reason
 from .tape import PacketTape, packet_time, shift_packet
 
@@ -28,11 +32,16 @@ DIRECT_FORMATS = frozenset({"yuv420p", "yuvj420p", "yuva420p"})
 
 MAX_SIDE = 16384
 _MIN_SIDE = 16
+_ONE_PICTURE_A_PACKET = frozenset(
+    {"h264", "hevc", "av1", "mpeg2video", "mjpeg", "ffv1", "prores", "png", "dnxhd", "rawvideo", "gif"}
+)
 _BACKWARD_JUMP = 1.0
 _DEMUX_RETRIES = 8
 _SIDE_TAIL = 5.0
-_SWS_SPACE = {"bt601": 5, "bt709": 1, "bt2020": 9}
-_AV_RANGE = {"limited": 1, "full": 2}
+SWS_SPACE = {"bt601": 5, "bt709": 1, "bt2020": 9}
+"""FFmpeg's numbers of the matrices."""
+AV_RANGE = {"limited": 1, "full": 2}
+"""FFmpeg's numbers of the ranges."""
 
 
 class VideoReader:
@@ -45,11 +54,12 @@ class VideoReader:
     One thread reads; the tape may be drained by another.
 
     Attributes:
-        info: what `probe` says of the file.
+        info: what `probe` says of the file; its colour is that of the frames that come out.
         width, height: size of the frames that come out.
         sample_aspect_ratio: pixel aspect of the frames that come out; None where unspecified.
         tape: packets of the streams that the writer asked for.
         warnings: what went wrong without stopping the work, in words; complete once the iteration has ended.
+        notes: what is done to the pictures beyond copying their planes, in words; complete then, too.
     """
 
     def __init__(
@@ -60,6 +70,7 @@ class VideoReader:
         end: float | None = None,
         size: int | tuple[int, int] | None = None,
         threads: int = 0,
+        hdr: Literal["tonemap", "error"] = "tonemap",
     ) -> None:
         """Open a file.
 
@@ -70,18 +81,24 @@ class VideoReader:
             size: the shorter side in pixels (the aspect is kept, both sides become even), or (width, height) as
                 shown, that is after rotation; there the pixel aspect is changed so that the shape shown stays.
             threads: decoder threads, 0 for as many as there are cores.
+            hdr: what becomes of PQ and HLG: "tonemap" converts them to SDR in bt709, "error" refuses them.
 
         Raises:
-            MediaError: the file cannot be read, or holds no picture.
+            MediaError: the file cannot be read, holds no picture, or is HDR and that was refused.
             InputError: the range or the size makes no sense.
         """
         self.info: MediaInfo = probe(path)
         self._check_range(start, end)
+        kind = hdr_kind(self.info.color.transfer)
+        if kind is not None and hdr == "error":
+            name = os.fspath(path)
+            raise MediaError(f"{name}: is HDR ({kind}), and --hdr error keeps it out; --hdr tonemap makes it SDR")
         self.width, self.height, self.sample_aspect_ratio = output_shape(self.info, size)
         self.start = start or 0.0
         self.end = end
         self.tape = PacketTape()
         self.warnings: list[str] = []
+        self.notes: list[str] = []
         self.frames_read = 0
 
         self._container = open_input(path)
@@ -93,9 +110,20 @@ class VideoReader:
         self._closed = False
         self._begun = False
 
+        self._clock = SteadyClock() if JUMPING_FORMATS & set(self.info.formats) else None
+        self._deinterlacer = Deinterlacer()
+        self._tone: ToneMapper | None = None
+        if kind is not None:
+            self._tone = ToneMapper(kind, self.width, self.height)
+            self.info = replace(self.info, color=SDR)
+            self.notes.append(f"HDR ({kind}) was tone-mapped to SDR in bt709")
+        if has_alpha(self.info.pix_fmt):
+            self.notes.append(f"transparency ({self.info.pix_fmt}) was left out")
         self._reformatter: Any = None
         self._source_shape: tuple[int, int, str] | None = None
         self._bad_packets = 0
+        self._packets_in = self._pictures_out = self._hidden = 0
+        self._latest = Fraction(0)
         self._bad_frames = 0
         self._bad_times = 0
         self._missing_times = 0
@@ -166,6 +194,8 @@ class VideoReader:
 
     def close(self) -> None:
         """Close the file. Frames that were handed out stay valid."""
+        if self._tone is not None:
+            self._tone.close()
         with self._lock:
             self._closed = True
             idle = self._users == 0
@@ -220,7 +250,7 @@ class VideoReader:
                 continue
             if done:
                 continue
-            for picture in self._decode(packet):
+            for picture in self._whole(packet):
                 pts, duration = self._time_of(picture, last)
                 last = pts
                 if begin is not None and pts < begin:
@@ -275,6 +305,8 @@ class VideoReader:
                     if packet.size == 0 and packet.dts is None and packet.pts is None:
                         break  # PyAV's own flushing packets, which do not say whose they are
                     failures = 0
+                    if self._clock is not None:
+                        self._clock.settle(packet)
                     yield packet
                 yield self._flush_packet()
                 return
@@ -293,6 +325,13 @@ class VideoReader:
         packet.stream = self._stream
         return packet
 
+    def _whole(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
+        """Pictures of a packet (the empty one: those left in the decoder), deinterlaced where they need it."""
+        for picture in self._decode(packet):
+            yield from self._deinterlacer.feed(picture)
+        if not packet.size:
+            yield from self._deinterlacer.flush()
+
     def _decode(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
         import av.error
 
@@ -303,6 +342,10 @@ class VideoReader:
         except (av.error.FFmpegError, ValueError):
             self._bad_packets += 1
             return
+        # A picture that an edit list hides comes out of no packet.
+        self._packets_in += bool(packet.size) and not packet.is_discard
+        self._hidden += packet.is_discard
+        self._pictures_out += len(pictures)
         for picture in pictures:
             if picture.is_corrupt:
                 self._bad_frames += 1
@@ -336,6 +379,9 @@ class VideoReader:
 
     def _frame(self, picture: VideoFrame, pts: int, duration: int) -> Frame:
         color = frame_color(picture, self.info.codec)
+        tone = self._tone
+        if tone is not None:
+            picture, color = tone.convert(picture, full_range=color.range == "full"), SDR
         shape = (picture.width, picture.height, picture.format.name)
         if self._source_shape is None:
             self._source_shape = shape
@@ -365,10 +411,10 @@ class VideoReader:
             self.width,
             self.height,
             "yuv420p",
-            src_colorspace=None if rgb else _SWS_SPACE[matrix],
-            dst_colorspace=_SWS_SPACE[to_matrix],
-            src_color_range=None if rgb else _AV_RANGE[value_range],
-            dst_color_range=_AV_RANGE[to_range],
+            src_colorspace=None if rgb else SWS_SPACE[matrix],
+            dst_colorspace=SWS_SPACE[to_matrix],
+            src_color_range=None if rgb else AV_RANGE[value_range],
+            dst_color_range=AV_RANGE[to_range],
             interpolation=method | Interpolation.ACCURATE_RND if rgb else method,
             threads=1,
         )
@@ -407,6 +453,9 @@ class VideoReader:
         self._stream.codec_context.thread_count = threads
 
     def _put(self, packet: Packet[Any]) -> None:
+        time = packet_time(packet)
+        if time is not None:
+            self._latest = max(self._latest, time + (packet.duration or 0) * Fraction(packet.time_base))
         if not self.is_cut:
             if self._jump:
                 shift_packet(packet, Fraction(self._jump) * self.info.time_base)
@@ -450,26 +499,62 @@ class VideoReader:
                 raise MediaError(f"{name}: holds no picture between {self.start} s and {self.end or 'the end'} s")
             raise MediaError(f"{name}: not one picture of its video can be decoded; is the file damaged?")
         say = self.warnings.append
+        interlaced, how = self._deinterlacer.count, self._deinterlacer.filter
+        if interlaced and how is not None:
+            self.notes.append(f"{interlaced} interlaced pictures were deinterlaced ({how})")
+        elif interlaced:
+            say(f"{name}: {interlaced} pictures are interlaced, and this build of FFmpeg has no filter for that")
         if self._bad_packets:
             say(f"{name}: {self._bad_packets} damaged video packets were skipped")
+        silent = self._packets_in - self._pictures_out
+        one_each = self.info.codec in _ONE_PICTURE_A_PACKET and not self._deinterlacer.count
+        if silent > 0 and one_each and not self.is_cut:
+            say(f"{name}: {silent} video packets gave no picture")
         if self._bad_frames:
             say(f"{name}: {self._bad_frames} pictures are damaged")
         if self._missing_times:
             say(f"{name}: {self._missing_times} pictures had no time stamp; times were derived")
         if self._bad_times:
             say(f"{name}: {self._bad_times} time stamps went backwards; they were corrected")
+        if self._clock is not None and self._clock.jumps:
+            say(
+                f"{name}: its clock jumped {self._clock.jumps} times; what follows a jump was joined to what was before"
+            )
         if self._resized:
             say(f"{name}: {self._resized} pictures had another size; they were scaled to {self.width}x{self.height}")
         if self._read_error is not None:
             say(f"{name}: reading failed in places ({self._read_error})")
+        jumped = self._clock is not None and self._clock.jumps
+        if not self.is_cut and last_end is not None and not jumped:
+            self._check_length(float(last_end))
+
+    def _check_length(self, last_end: float) -> None:
+        """Say so where the file's header promises more than came."""
+        name, say = os.fspath(self.info.path), self.warnings.append
+        promised = self._stream.frames - self._hidden
+        if 0 < self._pictures_out < promised:
+            say(f"{name}: {promised - self._pictures_out} of {promised} pictures could not be read")
+            return
         length = self._stream.duration
-        expected = float(length * self.info.time_base) if length else None
-        if expected is None and len(self._container.streams) == 1:
-            expected = self.info.duration
-        if expected is not None and not self.is_cut and last_end is not None:
-            reached = float(last_end) - self.info.start_time
-            if reached < expected - max(1.0, 0.05 * expected):
-                say(f"{name}: its video ends at {reached:.2f} s of {expected:.2f} s; the file seems to be cut off")
+        if length:
+            expected, reached = float(length * self.info.time_base), last_end - self.info.start_time
+            slack = max(1.0, 0.05 * expected)
+        elif {s.index for s in self._container.streams if s.type in ("audio", "subtitle")} - self.tape.wanted:
+            return  # what reaches furthest may be among what was not read
+        else:
+            # Only the whole file's length is known: what reaches furthest of all that is read must come near it.
+            expected = self.info.duration or 0.0
+            reached = max(last_end, float(self._latest)) - self.info.container_start
+            slack = max(0.3, 0.05 * expected)
+        if reached < expected - slack:
+            say(f"{name}: it ends at {reached:.2f} s of {expected:.2f} s; the file seems to be cut off")
+
+
+def has_alpha(pix_fmt: str) -> bool:
+    """Whether a pixel format stores transparency."""
+    from av.video.format import VideoFormat
+
+    return any(component.is_alpha for component in VideoFormat(pix_fmt).components)
 
 
 def plane_view(plane: VideoPlane) -> np.ndarray:

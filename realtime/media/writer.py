@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import secrets
-from collections.abc import Iterable
+from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -15,18 +16,25 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ..errors import InputError, RestyleError
+from ..errors import DiskFull, InputError, RestyleError
 from ..frames import Frame, chroma_shape
 from .capabilities import quiet_libraries
 from .encoders import (
     AUDIO_ENCODERS,
     AUTO_ENCODERS,
+    CODES_ASPECT,
+    COPYABLE_DATA,
     FASTSTART,
     FIXED_RATE,
+    GROWING,
     HALVED_CHROMA,
+    KEEPS_ASPECT,
     KEEPS_CHAPTERS,
+    KEEPS_MIRRORING,
     KEEPS_ROTATION,
     KNOWN_EXTENSIONS,
+    PICTURES_ONLY,
+    SMALLEST_SIDE,
     TEXT_CODECS,
     TEXT_SUBTITLES,
     check_encoder,
@@ -34,11 +42,17 @@ from .encoders import (
     copies_audio,
     copies_subtitles,
     encoder_settings,
+    immediate,
     video_encoder_list,
 )
-from .probe import ATTACHED_PICTURE, codec_name, reason
-from .reader import VideoReader, plane_view
-from .tape import shift_packet
+from .geometry import shape
+from .palette import Palette
+from .probe import ATTACHED_PICTURE, MediaInfo, codec_name, reason
+from .reader import AV_RANGE, SWS_SPACE, plane_view
+from .sound import Sound, SoundTrack
+from .space import RESERVE, SpaceWatch, megabytes
+from .tape import PacketTape, shift_packet
+from .tracks import ConvertedText, Copied, ReencodedAudio, Track, copy_tags, lasting
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -49,15 +63,14 @@ _LEAD = 0.5
 
 _LOOSE_CLOCKS = frozenset({"mpegts", "mpeg", "hls"})
 _FALLBACK_RATE = Fraction(30)
+_GIF_CLOCK = Fraction(1, 100)
+_GIF_SHORTEST = 2
+"""Ticks: players show anything shorter for a tenth of a second."""
+_HEADER_PRECISION = Fraction(2, 1000)
+_FINEST_RATE = Fraction(1000)
+_KEY_SECONDS = 2
 _MPEG4_MAX_DENOMINATOR = 65535
 _ENCODER_DELAY = 64
-
-# Tags that describe the source file's bytes, not its content.
-_STALE_TAGS = frozenset(
-    {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "bps", "number_of_frames",
-     "number_of_bytes", "rotate", "vendor_id"}
-)  # fmt: skip
-_STALE_PREFIXES = ("_statistics_", "bps-", "duration-", "number_of_")
 
 
 @dataclass
@@ -83,14 +96,36 @@ class WriteSummary:
     notes: list[str] = field(default_factory=list)
 
 
-class _Track(Protocol):
-    """What becomes of one copied stream."""
+class Origin(Protocol):
+    """What a writer asks of where its frames come from. A `VideoReader` answers, and so does a live source.
 
-    def feed(self, packet: Packet[Any]) -> Iterable[Packet[Any]]:
-        """Packets for the output, from one packet of the source."""
+    Attributes:
+        path, info, tape, width, height, time_base, sample_aspect_ratio, is_cut, chapters, retain, release: see
+            `VideoReader`.
+        container: the PyAV container to copy streams and tags from; None where there is no file.
+    """
 
-    def flush(self) -> Iterable[Packet[Any]]:
-        """What is left at the end."""
+    @property
+    def path(self) -> os.PathLike[str]: ...
+    @property
+    def info(self) -> MediaInfo: ...
+    @property
+    def tape(self) -> PacketTape: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def time_base(self) -> Fraction: ...
+    @property
+    def sample_aspect_ratio(self) -> Fraction | None: ...
+    @property
+    def is_cut(self) -> bool: ...
+    @property
+    def container(self) -> Any: ...
+    def chapters(self) -> list[dict[str, Any]]: ...
+    def retain(self) -> None: ...
+    def release(self) -> None: ...
 
 
 class VideoWriter:
@@ -98,6 +133,9 @@ class VideoWriter:
 
     The file appears at its path when `finish` succeeds, not before; on any error, and on `abort`, nothing is left.
     Everything about the output is checked, and the encoder opened, before the first frame is asked for.
+
+    A growing file is the other way round: it grows under its own name, in pieces that can be played by themselves, and
+    what was written is kept however the writing ends. Killed at any moment, it lacks its last second at most.
 
     Attributes:
         path: the output.
@@ -109,7 +147,7 @@ class VideoWriter:
     def __init__(
         self,
         path: str | os.PathLike[str],
-        reader: VideoReader,
+        reader: Origin,
         *,
         encoder: str = "auto",
         quality: float | None = None,
@@ -117,6 +155,8 @@ class VideoWriter:
         width: int | None = None,
         height: int | None = None,
         threads: int = 0,
+        growing: bool = False,
+        sound: bool = False,
     ) -> None:
         """Open an output.
 
@@ -129,6 +169,8 @@ class VideoWriter:
             overwrite: replace a file that is there.
             width, height: size of the frames that will come; the reader's where None.
             threads: encoder threads, 0 for as many as there are cores.
+            growing: see above; the encoder then gives out each picture at once.
+            sound: make a track for `hear`.
 
         Raises:
             InputError: the output cannot be made as asked; the message says why and what to do.
@@ -138,28 +180,48 @@ class VideoWriter:
         self.height = height or reader.height
         self.summary = WriteSummary()
         self._reader = reader
+        self._growing = growing
         self._check_target(overwrite)
-        self._temporary = self.path.with_name(f".{self.path.stem}.{secrets.token_hex(4)}.part{self.path.suffix}")
+        hidden = self._hidden_path()
+        self._temporary = self.path if growing else hidden
+        self._sound: SoundTrack | None = None
         self._container: Any = None
         self._retained = False
-        self._tracks: dict[int, _Track] = {}
+        self._tracks: dict[int, Track] = {}
         self._durations: dict[int, int] = {}
         self._last_pts: int | None = None
         self._last_duration = 0
         self._step = 0
         self._durations_lie = False
         self._done = False
+        self._space = SpaceWatch(self.path.parent)
+        self._palette: Palette | None = None
+        self._to_rgb: Any = None
+        self._left_out = 0
+        self._refused: Counter[int] = Counter()
+        self._shortest = 1
         info = reader.info
         # Broadcast formats start their clock anywhere; a file is to start at 0. Others are kept to the tick.
         loose = bool(_LOOSE_CLOCKS & set(info.formats)) and not reader.is_cut
         self._shift = Fraction(info.container_start).limit_denominator(90000) if loose else Fraction(0)
+        aside = growing and self.path.exists()
+        if aside:
+            os.replace(self.path, hidden)
         try:
-            self._open(encoder, quality, threads)
+            self._open(encoder, quality, threads, sound)
         except BaseException:
             self._discard()
+            if aside:
+                os.replace(hidden, self.path)
             raise
+        if aside:
+            os.unlink(hidden)
 
     # Opening
+
+    def _hidden_path(self) -> Path:
+        """Where the file grows until it is complete."""
+        return self.path.with_name(f".{self.path.stem}.{secrets.token_hex(4)}.part{self.path.suffix}")
 
     def _check_target(self, overwrite: bool) -> None:
         target, folder = self.path, self.path.parent
@@ -179,7 +241,7 @@ class VideoWriter:
         if not target.suffix:
             raise InputError(f"{target}: needs an extension that names the container, such as {KNOWN_EXTENSIONS}")
 
-    def _open(self, encoder: str, quality: float | None, threads: int) -> None:
+    def _open(self, encoder: str, quality: float | None, threads: int, sound: bool) -> None:
         import av
         import av.error
 
@@ -200,6 +262,14 @@ class VideoWriter:
         if self._format in FASTSTART:
             # Edit lists, which hold the offset of sound and picture, are rounded to this clock: to 1 ms without it.
             container.container_options.update(movflags="+faststart", movie_timescale="90000")
+        if self._growing:
+            if self._format not in GROWING:
+                raise InputError(
+                    f"{path}: {path.suffix} cannot be played before it is complete; record to .mkv, .mp4, .mov or .webm"
+                )
+            container.container_options.update(GROWING[self._format])
+            # Sound that stays away must not keep pictures from the disk: FFmpeg would wait ten seconds for it.
+            container.container_options.update(flush_packets="1", max_interleave_delta="500000")
 
         name = encoder
         if encoder == "auto":
@@ -210,7 +280,10 @@ class VideoWriter:
         quiet_libraries()
         self._reader.retain()
         self._retained = True
-        self._add_others()
+        if self._reader.container is not None:
+            self._add_others()
+        if sound:
+            self._add_sound()
         self._add_tags()
         try:
             container.start_encoding()
@@ -220,15 +293,37 @@ class VideoWriter:
             hint = "" if name == "libx264" else "; try --encoder libx264"
             raise InputError(f"{path}: the encoder {name} cannot be used here ({reason(error)}){hint}") from None
         self._reader.tape.want(self._tracks)
+        # Two pictures never share a tick of the container's own clock (a millisecond in Matroska).
+        self._shortest = max(1, math.ceil(Fraction(self._stream.time_base or self._time_base) / self._time_base))
 
     def _add_video(self, name: str, quality: float | None, threads: int) -> None:
         path, reader, info = self.path, self._reader, self._reader.info
         codec = check_encoder(name)
         canonical = str(codec.canonical_name)
         formats = [f.name for f in codec.video_formats or []]
-        pix_fmt = choose_pix_fmt(canonical, formats, width=self.width, height=self.height)
+        shaped = self._shape = shape(
+            self.width,
+            self.height,
+            reader.sample_aspect_ratio,
+            info.display_matrix,
+            suffix=path.suffix,
+            keeps_rotation=self._format in KEEPS_ROTATION,
+            keeps_mirroring=self._format in KEEPS_MIRRORING,
+            keeps_aspect=self._format in KEEPS_ASPECT or canonical in CODES_ASPECT,
+        )
+        self.summary.notes.extend(shaped.notes)
+        pix_fmt: str | None
+        if canonical == "gif":
+            pix_fmt = "pal8"
+            self._palette = Palette(shaped.width, shaped.height, _GIF_CLOCK)
+        else:
+            pix_fmt = choose_pix_fmt(canonical, formats, width=shaped.width, height=shaped.height)
+        if min(shaped.width, shaped.height) < SMALLEST_SIDE.get(codec.name, 0):
+            raise InputError(
+                f"encoder {name!r} crashes on pictures as small as {shaped.width}x{shaped.height}; use libx264"
+            )
         if pix_fmt is None:
-            raise InputError(f"encoder {name!r} takes no 4:2:0 video of {self.width}x{self.height}; try libx264")
+            raise InputError(f"encoder {name!r} takes no 4:2:0 video of {shaped.width}x{shaped.height}; try libx264")
         rate = info.average_rate or _FALLBACK_RATE
         try:
             stream = self._container.add_stream(codec.name, rate=rate)
@@ -242,48 +337,65 @@ class VideoWriter:
             codec.name,
             quality,
             options=frozenset(o.name for o in context.supported_options.private),
-            width=self.width,
-            height=self.height,
+            width=shaped.width,
+            height=shaped.height,
             rate=float(rate),
         )
-        context.width, context.height, context.pix_fmt = self.width, self.height, pix_fmt
-        context.thread_count = threads
-        context.thread_type = "AUTO"
-        for key, value in settings.attributes.items():
-            setattr(context, key, value)
+        attributes: dict[str, Any] = {
+            "width": shaped.width,
+            "height": shaped.height,
+            "pix_fmt": pix_fmt,
+            "thread_count": threads,
+            "thread_type": "AUTO",
+            **settings.attributes,
+        }
         options = dict(settings.options)
+        if self._growing:
+            options.update(immediate(codec.name))
+            attributes.update(max_b_frames=0, gop_size=round(_KEY_SECONDS * rate))
 
         base = reader.time_base
         if self._format in FIXED_RATE:
-            base = 1 / rate
             # It has no presentation times either: pictures must come in the order in which they are shown.
-            context.max_b_frames = 0
+            attributes["max_b_frames"] = 0
+            rate = self._steady_rate(rate)
+            base = 1 / rate
             self.summary.notes.append(f"{path.suffix} has one frame rate: times are rounded to {float(rate):g} fps")
+            if not reader.is_cut:
+                self._shift = Fraction(info.start_time).limit_denominator(90000)
+        elif canonical == "gif":
+            base = _GIF_CLOCK
+            self.summary.notes.append(f"{path.suffix} has a clock of 100 ticks a second, and 256 colours a picture")
         elif canonical == "mpeg4" and base.denominator > _MPEG4_MAX_DENOMINATOR:
             base = Fraction(1, 60000)
-        stream.time_base = context.time_base = base
+        stream.time_base = attributes["time_base"] = base
         self._time_base = base
         self._step = max(1, round(1 / (rate * base)))
 
         color = info.color
-        context.color_range = 2 if color.range == "full" else _limited(info)
-        context.colorspace, context.color_primaries, context.color_trc = color.space, color.primaries, color.transfer
+        attributes.update(
+            color_range=2 if color.range == "full" else _limited(info),
+            colorspace=color.space,
+            color_primaries=color.primaries,
+            color_trc=color.transfer,
+        )
         if color.chroma_location:
             names = ("unspecified", "left", "center", "topleft", "top", "bottomleft", "bottom")
             options["chroma_sample_location"] = names[color.chroma_location]
-        context.options = options
-        if reader.sample_aspect_ratio:
-            context.sample_aspect_ratio = reader.sample_aspect_ratio
-        if info.display_matrix is not None:
-            if self._format in KEEPS_ROTATION:
-                stream.set_display_matrix(_scaled_matrix(info.display_matrix))
-            else:
-                self.summary.notes.append(f"{path.suffix} cannot store the rotation of {info.rotation} degrees")
-        source = reader.container.streams[info.video_index]
-        _copy_tags(source, stream)
+        attributes["options"] = options
+        if shaped.aspect:
+            attributes["sample_aspect_ratio"] = shaped.aspect
+        for key, value in attributes.items():
+            setattr(context, key, value)
+        self._attributes = attributes
+        self._rate = rate
+        if shaped.matrix is not None:
+            stream.set_display_matrix(_scaled_matrix(shaped.matrix))
+        if reader.container is not None:
+            copy_tags(reader.container.streams[info.video_index], stream)
         if pix_fmt == "yuv444p" and canonical in HALVED_CHROMA:
             self.summary.notes.append(
-                f"{self.width}x{self.height} is odd: encoded as 4:4:4, which not every player shows"
+                f"{shaped.width}x{shaped.height} is odd: encoded as 4:4:4, which not every player shows"
             )
         if info.bit_depth > 8:
             self.summary.notes.append(f"the source's {info.bit_depth} bits a sample become 8")
@@ -293,6 +405,13 @@ class VideoWriter:
         self._context = context
         self._pix_fmt = pix_fmt
 
+    def _steady_rate(self, average: Fraction) -> Fraction:
+        """The frame rate for a container that knows no times: fine enough for all of the source's, within reason."""
+        if self._reader.container is None:
+            return average
+        finest = self._reader.container.streams[self._reader.info.video_index].base_rate
+        return min(Fraction(finest), _FINEST_RATE) if finest else average
+
     def _add_others(self) -> None:
         summary, reader = self.summary, self._reader
         has_chapters = bool(reader.container.chapters())
@@ -301,7 +420,9 @@ class VideoWriter:
                 continue
             codec = codec_name(stream)
             what = f"{stream.type} {stream.index} ({codec})"
-            if stream.type == "audio":
+            if stream.type in ("audio", "subtitle", "data") and self._format in PICTURES_ONLY:
+                summary.dropped.append(f"{what}: {self.path.suffix} holds pictures only")
+            elif stream.type == "audio":
                 self._add_audio(stream, codec, what)
             elif stream.type == "subtitle":
                 if copies_subtitles(self._format, codec) and self._copy(stream):
@@ -320,22 +441,42 @@ class VideoWriter:
                     summary.dropped.append(f"{what}: not kept in {self.path.suffix}")
             elif stream.type == "data" and (has_chapters or stream.metadata.get("timecode")):
                 continue  # a chapter or time code track: written anew from the tags
+            elif stream.type == "data" and codec in COPYABLE_DATA.get(self._format, ()) and self._copy(stream):
+                summary.copied.append(what)
             elif stream.type == "video":
                 summary.dropped.append(f"{what}: only one video track is styled")
             else:
-                summary.dropped.append(f"{what}: not copied")
+                summary.dropped.append(f"{what}: {self.path.suffix} cannot hold it as FFmpeg writes it")
+
+    def _add_sound(self) -> None:
+        track = SoundTrack.create(self._container, AUDIO_ENCODERS.get(self._format, ("aac",)))
+        if track is None:
+            raise InputError(f"{self.path}: this build of FFmpeg has no encoder for the sound of {self.path.suffix}")
+        self._sound = track
+        self.summary.audio_streams += 1
 
     def _add_audio(self, stream: Any, codec: str, what: str) -> None:
-        if copies_audio(self._format, codec) and self._copy(stream):
+        steady = self._format in FIXED_RATE
+        late = steady and not self._begins_at_zero(stream)
+        if not late and copies_audio(self._format, codec) and self._copy(stream):
             self.summary.copied.append(what)
         else:
-            track = _ReencodedAudio.create(self._container, stream, AUDIO_ENCODERS.get(self._format, ("aac",)))
+            encoders = AUDIO_ENCODERS.get(self._format, ("aac",))
+            track = ReencodedAudio.create(self._container, stream, encoders, steady=steady)
             if track is None:
                 self.summary.dropped.append(f"{what}: cannot be decoded, and {self.path.suffix} cannot hold it")
                 return
             self._tracks[stream.index] = track
-            self.summary.converted.append(f"{what} to {track.codec}: {self.path.suffix} cannot hold {codec}")
+            why = "when it begins" if late and copies_audio(self._format, codec) else codec
+            how = ", mixed to stereo" if track.mixed else ""
+            self.summary.converted.append(f"{what} to {track.codec}{how}: {self.path.suffix} cannot hold {why}")
         self.summary.audio_streams += 1
+
+    def _begins_at_zero(self, stream: Any) -> bool:
+        """Whether a stream's clock begins with the first picture, to a millisecond."""
+        if stream.start_time is None or self._reader.is_cut:
+            return False
+        return bool(abs(stream.start_time * Fraction(stream.time_base) - self._shift) < Fraction(1, 1000))
 
     def _copy(self, stream: Any) -> bool:
         """Add an output stream for packets to be copied to; False where the container refuses the codec."""
@@ -345,15 +486,15 @@ class VideoWriter:
             copy = self._container.add_stream_from_template(stream, opaque=True)
         except (ValueError, av.error.FFmpegError):
             return False
-        _copy_tags(stream, copy)
-        self._tracks[stream.index] = _Copied(copy)
+        copy_tags(stream, copy)
+        self._tracks[stream.index] = Copied(copy)
         return True
 
     def _convert_subtitles(self, stream: Any, codec: str) -> bool:
         target = TEXT_SUBTITLES.get(self._format)
         if target is None or codec not in TEXT_CODECS:
             return False
-        track = _ConvertedText.create(self._container, stream, target)
+        track = ConvertedText.create(self._container, stream, target)
         if track is not None:
             self._tracks[stream.index] = track
         return track is not None
@@ -368,7 +509,7 @@ class VideoWriter:
         return True
 
     def _add_tags(self) -> None:
-        self._container.metadata.update(_lasting(self._reader.info.metadata))
+        self._container.metadata.update(lasting(self._reader.info.metadata))
         chapters = self._reader.chapters()
         if chapters:
             if self._format in KEEPS_CHAPTERS:
@@ -393,9 +534,21 @@ class VideoWriter:
             raise RestyleError(
                 f"{self.path}: a frame of {frame.width}x{frame.height} for a video of {self.width}x{self.height}"
             )
+        if self._space.full():
+            raise DiskFull(
+                f"{self.path}: the disk is all but full ({megabytes(RESERVE)} are left in {self.path.parent}); "
+                f"{self._kept()}"
+            )
         pts = self._ticks(frame.pts, frame.time_base) - round(self._shift / self._time_base)
-        if self._last_pts is not None and pts <= self._last_pts:
-            pts = self._last_pts + 1
+        if self._last_pts is None and pts < 0:
+            # What lies before 0 would be hidden by an edit list. Sound and the rest move along.
+            self._shift += pts * self._time_base
+            pts = 0
+        if self._last_pts is not None and self._palette is not None and pts < self._last_pts + _GIF_SHORTEST:
+            self._left_out += 1
+            return
+        if self._last_pts is not None and pts < self._last_pts + self._shortest:
+            pts = self._last_pts + self._shortest
         duration = self._ticks(frame.duration, frame.time_base) if frame.duration else 0
         if self._last_pts is not None:
             self._step = pts - self._last_pts
@@ -405,12 +558,8 @@ class VideoWriter:
                 self._durations[self._last_pts] = self._step
         self._last_pts, self._last_duration = pts, duration
         self._durations[pts] = duration or self._step
-        picture = self._picture(frame)
-        picture.pts = pts
-        picture.time_base = self._time_base
         try:
-            for packet in self._context.encode(picture):
-                self._mux_video(packet)
+            self._encode(frame, pts)
             self._copy_until(float(pts * self._time_base) + _LEAD)
         except OSError as error:
             raise self._failure(error) from error
@@ -419,6 +568,29 @@ class VideoWriter:
                 raise
             raise self._failure(error) from error
         self.summary.frames += 1
+
+    def hear(self, sound: Sound, time: float) -> None:
+        """Encode a piece of sound into the track that `sound` asked for.
+
+        Args:
+            sound: see `SoundTrack.feed`.
+            time: of its first sample, in seconds on the clock of the frames.
+
+        Raises:
+            RestyleError: the encoder or the disk fails.
+        """
+        if self._done or self._sound is None:
+            raise RuntimeError("the writer has finished, or was made without sound")
+        try:
+            for packet in self._sound.feed(sound, time):
+                self._container.mux_one(packet)
+        except Exception as error:
+            raise self._failure(error) from error
+
+    @property
+    def sound_codec(self) -> str | None:
+        """FFmpeg's name of the encoder of the track for `hear`; None without one."""
+        return None if self._sound is None else self._sound.codec
 
     def finish(self) -> WriteSummary:
         """Flush the encoder, copy the rest, and put the file in its place.
@@ -436,15 +608,18 @@ class VideoWriter:
             raise RestyleError(f"{self.path}: no frame was written")
         self._settle_last_duration()
         try:
-            for packet in self._context.encode(None):
-                self._mux_video(packet)
+            self._flush()
             self._copy_until(None)
-            for track in self._tracks.values():
+            for index, track in self._tracks.items():
                 for packet in track.flush():
+                    self._mux_beside(packet, index)
+            if self._sound is not None:
+                for packet in self._sound.flush():
                     self._container.mux_one(packet)
             self._container.close()
             self._container = None
-            os.replace(self._temporary, self.path)
+            if not self._growing:
+                os.replace(self._temporary, self.path)
         except Exception as error:
             self.abort()
             raise self._failure(error) from error
@@ -453,6 +628,12 @@ class VideoWriter:
             raise
         self._done = True
         self._let_go()
+        if self._left_out:
+            most = 1 / (_GIF_SHORTEST * _GIF_CLOCK)
+            self.summary.dropped.append(f"{self._left_out} pictures: {self.path.suffix} shows {most} a second at most")
+        for index, count in sorted(self._refused.items()):
+            whose = f"of stream {index}" if index >= 0 else "of other streams"
+            self.summary.dropped.append(f"{count} packets {whose}: damaged")
         for track in self._tracks.values():
             note = getattr(track, "note", None)
             if note:
@@ -460,22 +641,31 @@ class VideoWriter:
         return self.summary
 
     def _settle_last_duration(self) -> None:
-        """How long the last picture is shown: as its frame says, unless the others' durations have proved wrong.
+        """How long the last picture is shown: as the file's header or its frame says.
 
-        (MP4 stores the time between decoding times, which with B-frames and a variable rate is not that of showing.)
+        (MP4 stores the time between decoding times, which with B-frames and a variable rate is not that of showing. So
+        where there is no header, and the other pictures' durations have proved wrong, it is the mean.)
         """
         info, base = self._reader.info, self._time_base
-        if not self._durations_lie or self._last_pts not in self._durations:
+        if self._last_pts not in self._durations:
+            return
+        if info.shown and not self._reader.is_cut and info.frames == self.summary.frames:
+            # From zero on, with the pause before a late first picture.
+            left = round(Fraction(info.shown) / base) - self._last_pts
+            if left > 0 and abs(left - self._durations[self._last_pts]) * base > _HEADER_PRECISION:
+                self._durations[self._last_pts] = left
+            return
+        if not self._durations_lie:
             return
         duration = round(1 / (info.average_rate or _FALLBACK_RATE) / base)
-        alone = len(self._reader.container.streams) == 1
+        alone = self._reader.container is not None and len(self._reader.container.streams) == 1
         if alone and info.duration and not self._reader.is_cut:
             left = round(Fraction(info.container_start + info.duration) / base) - self._last_pts
             duration = left if left > 0 else duration
         self._durations[self._last_pts] = max(1, duration)
 
     def abort(self) -> None:
-        """Stop and leave nothing behind. Does nothing after `finish`."""
+        """Stop and leave nothing behind (of a growing file, what was written). Does nothing after `finish`."""
         if not self._done:
             self._done = True
             self._discard()
@@ -491,14 +681,17 @@ class VideoWriter:
     def _discard(self) -> None:
         # Unlinked first, so that closing does not spend time on completing a file nobody wants; again for systems
         # that do not unlink open files.
-        with contextlib.suppress(OSError):
-            os.unlink(self._temporary)
+        wanted = self._growing and self.summary.frames > 0
+        if not wanted:
+            with contextlib.suppress(OSError):
+                os.unlink(self._temporary)
         container, self._container = self._container, None
         if container is not None:
             with contextlib.suppress(Exception):
                 container.close()
-        with contextlib.suppress(OSError):
-            os.unlink(self._temporary)
+        if not wanted:
+            with contextlib.suppress(OSError):
+                os.unlink(self._temporary)
         self._let_go()
 
     def _let_go(self) -> None:
@@ -509,34 +702,76 @@ class VideoWriter:
     def _failure(self, error: BaseException) -> RestyleError:
         if isinstance(error, RestyleError):
             return error
+        kept = self._kept()
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-            return RestyleError(f"{self.path}: the disk is full; nothing was kept")
-        return RestyleError(f"{self.path}: writing failed ({reason(error)}); nothing was kept")
+            return DiskFull(f"{self.path}: the disk is full; {kept}")
+        return RestyleError(f"{self.path}: writing failed ({reason(error)}); {kept}")
+
+    def _kept(self) -> str:
+        return "what was written is kept" if self._growing and self.summary.frames else "nothing was kept"
 
     def _ticks(self, stamp: int, base: Fraction) -> int:
         return stamp if base == self._time_base else round(stamp * base / self._time_base)
 
-    def _picture(self, frame: Frame) -> VideoFrame:
+    def _picture(self, frame: Frame, pts: int) -> VideoFrame:
         """The frame in a buffer of the encoder's own kind: one copy of each plane."""
         from av.video.frame import VideoFrame
 
         # A fresh buffer each time: the encoder keeps some for its lookahead, and FFmpeg recycles memory of one size.
         full = self._pix_fmt == "yuv444p"
-        picture = VideoFrame(self.width, self.height, "yuv444p" if full else "yuv420p")
+        frame = self._shape.apply(frame)
+        width, height = frame.width, frame.height
+        picture = VideoFrame(width, height, "yuv444p" if full else "yuv420p")
+        picture.pts, picture.time_base = pts, self._time_base
         planes = (frame.y, frame.u, frame.v)
-        expected = chroma_shape(self.height, self.width)
+        expected = chroma_shape(height, width)
         if frame.u.shape != expected or frame.v.shape != expected:
             raise RestyleError(f"{self.path}: chroma planes of {frame.u.shape}, {expected} were expected")
         for target, source in zip(picture.planes, planes, strict=True):
             view = plane_view(target)
             if full and source is not frame.y:
-                source = source.repeat(2, axis=0).repeat(2, axis=1)[: self.height, : self.width]
+                source = source.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
             np.copyto(view, source)
         picture.color_range = self._context.color_range
         picture.colorspace = self._context.colorspace
         picture.color_primaries = self._context.color_primaries
         picture.color_trc = self._context.color_trc
         return picture
+
+    def _encode(self, frame: Frame, pts: int) -> None:
+        if self._palette is not None:
+            self._encode_palette(frame, pts)
+            return
+        for packet in self._context.encode(self._picture(frame, pts)):
+            self._mux_video(packet)
+
+    def _encode_palette(self, frame: Frame | None, pts: int) -> None:
+        assert self._palette is not None
+        picture = None
+        if frame is not None:
+            plain = self._picture(frame, pts)
+            if self._to_rgb is None:
+                from av.video.reformatter import VideoReformatter
+
+                self._to_rgb = VideoReformatter()
+            color = frame.color
+            picture = self._to_rgb.reformat(
+                plain,
+                format="bgra",
+                src_colorspace=SWS_SPACE[color.matrix],
+                src_color_range=AV_RANGE[color.range],
+                dst_color_range=AV_RANGE["full"],
+            )
+            picture.pts, picture.time_base = pts, self._time_base
+        for reduced in self._palette.feed(picture):
+            for packet in self._context.encode(reduced):
+                self._mux_video(packet)
+
+    def _flush(self) -> None:
+        if self._palette is not None:
+            self._encode_palette(None, 0)
+        for packet in self._context.encode(None):
+            self._mux_video(packet)
 
     def _mux_video(self, packet: Packet[Any]) -> None:
         packet.stream = self._stream
@@ -545,7 +780,11 @@ class VideoWriter:
             packet.duration = self._durations.pop(packet.pts, self._step)
             if len(self._durations) > 16 * _ENCODER_DELAY:
                 self._durations.clear()
-        self._container.mux_one(packet)
+        if self._tracks:
+            # What is refused now may be a damaged packet of another stream that has waited for this one.
+            self._mux_beside(packet, -1)
+        else:
+            self._container.mux_one(packet)
 
     def _copy_until(self, time: float | None) -> None:
         for packet in self._reader.tape.take(None if time is None else time + float(self._shift)):
@@ -554,169 +793,16 @@ class VideoWriter:
             track = self._tracks.get(packet.stream_index)
             if track is not None:
                 for out in track.feed(packet):
-                    self._container.mux_one(out)
+                    self._mux_beside(out, packet.stream_index)
 
-
-class _Copied:
-    """A stream whose packets go into the output as they are; only impossible time stamps are mended."""
-
-    note: str | None = None
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-        self._last: int | None = None
-        self._next = 0
-
-    def feed(self, packet: Packet[Any]) -> Iterable[Packet[Any]]:
-        if packet.size == 0 and self._stream.type != "subtitle":
-            return
-        if packet.dts is None:
-            packet.dts = packet.pts if packet.pts is not None else self._next
-        if packet.pts is None:
-            packet.pts = packet.dts
-        if self._last is not None and packet.dts <= self._last and self._stream.type == "audio":
-            packet.dts = self._last + 1
-            packet.pts = max(packet.pts, packet.dts)
-        self._last = packet.dts
-        self._next = packet.dts + (packet.duration or 1)
-        packet.stream = self._stream
-        yield packet
-
-    def flush(self) -> Iterable[Packet[Any]]:
-        return ()
-
-
-class _ConvertedText:
-    """Subtitles that are text in another notation: each line is decoded and written in the container's own."""
-
-    def __init__(self, stream: Any, source: Any) -> None:
-        self._stream = stream
-        self._source = source
-
-    @classmethod
-    def create(cls, container: Any, source: Any, codec: str) -> _ConvertedText | None:
-        """A track in `container`; None where this build of FFmpeg cannot do it."""
-        import av.error
+    def _mux_beside(self, packet: Packet[Any], source: int) -> None:
+        """Write a packet of another stream; one that is damaged so that the container refuses it is left out."""
+        from av.error import ArgumentError, InvalidDataError, PatchWelcomeError
 
         try:
-            source.codec_context.open(strict=False)
-            header = source.codec_context.subtitle_header
-            if not header:
-                return None
-            stream = container.add_stream(codec)
-        except (ValueError, AttributeError, av.error.FFmpegError):
-            return None
-        stream.codec_context.subtitle_header = header
-        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
-        _copy_tags(source, stream)
-        return cls(stream, source)
-
-    def feed(self, packet: Packet[Any]) -> Iterable[Packet[Any]]:
-        import av.error
-
-        stamp = packet.pts if packet.pts is not None else packet.dts
-        if not packet.size or stamp is None:
-            return
-        try:
-            text = self._source.codec_context.decode2(packet)
-            if text is None or not len(text):
-                return
-            out = self._stream.codec_context.encode_subtitle(text)
-        except (av.error.FFmpegError, ValueError):
-            return
-        if not out.size:
-            return
-        base = Fraction(packet.time_base)
-        out.pts = out.dts = stamp
-        out.duration = packet.duration or 0
-        out.time_base = base
-        out.stream = self._stream
-        yield out
-
-    def flush(self) -> Iterable[Packet[Any]]:
-        return ()
-
-
-class _ReencodedAudio:
-    """An audio track that the container cannot hold: decoded, resampled to what the encoder takes, encoded."""
-
-    def __init__(self, stream: Any, source: Any, codec: str) -> None:
-        self.codec = codec
-        self._stream = stream
-        self._source = source
-        self._resampler: Any = None
-        self._bad = 0
-
-    @classmethod
-    def create(cls, container: Any, source: Any, encoders: tuple[str, ...]) -> _ReencodedAudio | None:
-        """A track in `container`, with the first of `encoders` that this build has; None where it cannot be done."""
-        from av.codec.codec import Codec, UnknownCodecError
-
-        if source.codec_context is None or not source.codec_context.sample_rate:
-            return None
-        for name in encoders:
-            try:
-                codec = Codec(name, "w")
-            except UnknownCodecError:
-                continue
-            rates = codec.audio_rates or []
-            rate = source.codec_context.sample_rate
-            if rates and rate not in rates:
-                # The nearest rate that loses nothing; else the highest there is.
-                rate = min((r for r in rates if r >= rate), default=max(rates))
-            stream = container.add_stream(name, rate=rate)
-            context = stream.codec_context
-            layout = source.codec_context.layout
-            context.layout = layout.name if layout.nb_channels <= 8 else "stereo"
-            context.bit_rate = (
-                96_000 * max(1, min(8, layout.nb_channels))
-                if "opus" not in name
-                else (64_000 * max(1, min(8, layout.nb_channels)))
-            )
-            stream.time_base = context.time_base = Fraction(1, rate)
-            _copy_tags(source, stream)
-            return cls(stream, source, str(codec.canonical_name))
-        return None
-
-    @property
-    def note(self) -> str | None:
-        """What went wrong without stopping the work."""
-        return f"{self._bad} damaged audio packets were skipped" if self._bad else None
-
-    def feed(self, packet: Packet[Any]) -> Iterable[Packet[Any]]:
-        import av.error
-
-        try:
-            frames = self._source.decode(packet)
-        except (av.error.FFmpegError, ValueError):
-            self._bad += 1
-            return
-        for frame in frames:
-            yield from self._encode(frame)
-
-    def flush(self) -> Iterable[Packet[Any]]:
-        import av.error
-
-        with contextlib.suppress(av.error.FFmpegError, EOFError):
-            for frame in self._source.decode(None):
-                yield from self._encode(frame)
-        if self._resampler is not None:
-            yield from self._encode(None)
-            yield from self._stream.encode(None)
-
-    def _encode(self, frame: Any) -> Iterable[Packet[Any]]:
-        from av.audio.resampler import AudioResampler
-
-        if self._resampler is None:
-            context = self._stream.codec_context
-            self._resampler = AudioResampler(
-                format=context.format.name,
-                layout=context.layout.name,
-                rate=context.sample_rate,
-                frame_size=context.frame_size or None,
-            )
-        for piece in self._resampler.resample(frame):
-            yield from self._stream.encode(piece)
+            self._container.mux_one(packet)
+        except (ArgumentError, InvalidDataError, PatchWelcomeError):
+            self._refused[source] += 1
 
 
 def _limited(info: Any) -> int:
@@ -727,17 +813,3 @@ def _limited(info: Any) -> int:
 def _scaled_matrix(matrix: tuple[int, ...]) -> tuple[int, ...]:
     """A display matrix without its translation, which is in pixels of the source's size and which players ignore."""
     return (*matrix[:2], 0, *matrix[3:5], 0, 0, 0, 1 << 30)
-
-
-def _lasting(tags: dict[str, str]) -> dict[str, str]:
-    """Tags that still hold for another encoding of the same content."""
-    return {
-        key: value
-        for key, value in tags.items()
-        if key.lower() not in _STALE_TAGS and not key.lower().startswith(_STALE_PREFIXES)
-    }
-
-
-def _copy_tags(source: Any, target: Any) -> None:
-    target.metadata.update(_lasting(dict(source.metadata)))
-    target.disposition = int(source.disposition)

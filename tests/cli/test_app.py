@@ -16,7 +16,7 @@ from realtime.cli import video as video_command
 from realtime.errors import InputError, RestyleError
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["video", "image", "demo", "styles", "train", "evaluate", "export", "doctor"]
+COMMANDS = ["video", "image", "webcam", "demo", "styles", "train", "evaluate", "export", "bench", "doctor"]
 HEAVY = {"av", "cv2", "lightning_fabric", "numpy", "onnx", "onnxruntime", "rich", "safetensors", "torch", "torchvision"}
 
 
@@ -79,7 +79,7 @@ GOOD = ["video", "in.mp4", "out.mp4", "--style", "starry-night"]
         (["video", "in.mp4", "out.mp4"], "--style"),
         ([*GOOD, "--colour"], "--colour"),
         ([*GOOD, "--backend", "tf"], "'auto', 'torch', 'onnx'"),
-        ([*GOOD, "--precision", "int8"], "'auto', 'fp32', 'fp16', 'bf16'"),
+        ([*GOOD, "--precision", "int4"], "'auto', 'fp32', 'fp16', 'bf16'"),
         ([*GOOD, "--device", "gpu"], "auto, cpu, cuda, cuda:N, mps"),
         ([*GOOD, "--batch", "0"], "equal to 1"),
         ([*GOOD, "--threads", "many"], "--threads"),

@@ -126,7 +126,7 @@ def test_outputs(restyle: Any, bench: Bench, tmp_path: Path) -> None:
         (["--output", "out.txt"], ".json, .md, .png"),
         (["--output", "none/out.json"], "does not exist"),
         (["--backend", "tf"], "'auto', 'torch', 'onnx'"),
-        (["--precision", "int8"], "'auto', 'fp32', 'fp16', 'bf16'"),
+        (["--precision", "int4"], "'auto', 'fp32', 'fp16', 'bf16'"),
         (["--against", "gatys"], "johnson"),
         (["--batch", "0"], "1"),
         (["--rounds", "0"], "1"),

@@ -44,6 +44,18 @@ class Stylizer:
         self.asked = {"input": input, "output": output, **options}
         return self.summary
 
+    def videos(self, inputs: list[Path], output: Path, *, done: Any, **options: Any) -> dict[str, Any]:
+        self.asked = {"inputs": inputs, "output": output, **options}
+        entries = [
+            {**self.summary, "status": "done"},
+            {"input": "b.mp4", "output": "out/b.mp4", "status": "failed", "error": "b.mp4: the file is empty"},
+            {"input": "c.mp4", "output": "out/c.mp4", "status": "skipped"},
+        ]
+        for entry in entries:
+            done(entry)
+        counts = {"done": 1, "skipped": 1, "failed": 1, "frames": 120, "seconds": 4.0, "fps": 30.0}
+        return {"output": str(output), "videos": entries, **counts}
+
 
 @pytest.fixture
 def stylizer(monkeypatch: pytest.MonkeyPatch) -> Stylizer:
@@ -61,7 +73,7 @@ def stylizer(monkeypatch: pytest.MonkeyPatch) -> Stylizer:
 def test_every_option_arrives(restyle: Any, stylizer: Stylizer) -> None:
     done = restyle(
         *"video in.mp4 out.mkv --style a.safetensors --size 640x360 --strength 0.5 --keep-color --start 1:30".split(),
-        *"--end 95.5 --encoder libx265 --quality 22 --compare --overwrite".split(),
+        *"--end 95.5 --encoder libx265 --quality 22 --compare --overwrite --hdr error --resume --skip-existing".split(),
         *"--backend torch --device cuda:1 --precision fp16 --batch 3 --threads 2".split(),
     )
     assert done.code == 0, done.err
@@ -85,7 +97,11 @@ def test_every_option_arrives(restyle: Any, stylizer: Stylizer) -> None:
         "quality": 22,
         "compare": True,
         "overwrite": True,
+        "hdr": "error",
+        "resume": True,
+        "skip_existing": True,
         "progress": None,
+        "trace": None,
     }
 
 
@@ -137,6 +153,35 @@ def test_quiet_says_only_what_may_be_wrong(restyle: Any, stylizer: Stylizer) -> 
     stylizer.summary["warnings"] = ["the sound is shorter"]
     stylizer.summary["notes"] = ["something"]
     assert restyle("video", "in.mp4", "out.mp4", "--style", "x", "-q").err == "warning: the sound is shorter\n"
+
+
+def test_many_files(restyle: Any, stylizer: Stylizer, tmp_path: Path) -> None:
+    """One line a file, a summary, and exit code 1 for the one that failed; the object is printed all the same."""
+    stylizer.summary["output"] = "out/a.mp4"
+    names = [tmp_path / name for name in ("a.mp4", "b.mp4", "c.mp4")]
+    done = restyle("video", *names, tmp_path / "out", "--style", "x", "--json", "--format", "mkv", "--skip-existing")
+    assert done.code == 1
+    assert (stylizer.asked["inputs"], stylizer.asked["output"]) == (names, tmp_path / "out")
+    assert (stylizer.asked["format"], stylizer.asked["skip_existing"]) == ("mkv", True)
+    assert done.json["failed"] == 1
+    assert [entry["status"] for entry in done.json["videos"]] == ["done", "failed", "skipped"]
+    assert [line.partition(" (")[0] for line in done.err.splitlines()[1:]] == [
+        "out/a.mp4: 120 frames in 4.0 s, 30.0 fps",
+        "failed: b.mp4: the file is empty",
+        "out/c.mp4: exists, skipped",
+        f"{tmp_path / 'out'}: 1 restyled, 1 skipped, 1 failed; 120 frames in 4.0 s, 30.0 fps",
+    ]
+
+
+def test_many_files_need_a_folder(restyle: Any, stylizer: Stylizer) -> None:
+    assert "folder" in restyle("video", "a.mp4", "b.mp4", "out.mp4", "--style", "x").error
+    assert "at least one video" in restyle("video", "a.mp4", "--style", "x").error
+
+
+def test_a_file_into_a_folder(restyle: Any, stylizer: Stylizer, tmp_path: Path) -> None:
+    done = restyle("video", "in.wmv", tmp_path, "--style", "x", "--json")
+    assert done.json == SUMMARY
+    assert stylizer.asked["output"] == tmp_path / "in.mp4"
 
 
 @pytest.fixture

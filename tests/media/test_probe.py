@@ -85,3 +85,30 @@ def test_cover_art_is_not_the_video(tmp_path: Path) -> None:
         container.mux(sound)
     with pytest.raises(MediaError, match="only audio"):
         probe(path)
+
+
+def test_no_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the codec that is missing and what to do."""
+    from types import SimpleNamespace
+
+    from realtime.media.probe import pick_video
+
+    stream = SimpleNamespace(disposition=0, codec_context=None, name="vvc")
+    container = SimpleNamespace(streams=SimpleNamespace(video=[stream], audio=[]))
+    with pytest.raises(MediaError, match=r"a\.mp4.*no decoder.*vvc.*convert"):
+        pick_video(container, "a.mp4")  # type: ignore[arg-type]
+
+
+def test_how_long_an_mp4_is_shown(tmp_path: Path) -> None:
+    from realtime.media.boxes import shown_seconds
+
+    path = Clip(tmp_path / "a.mp4", frames=50, audio=["aac"]).make()
+    shown = shown_seconds(path)
+    assert sorted(shown) == [1, 2]
+    assert shown[1] == pytest.approx(2, abs=0.002)
+    assert shown_seconds(Clip(tmp_path / "a.mkv", frames=5, time_base=Fraction(1, 1000)).make()) == {}
+    whole = path.read_bytes()
+    for cut in (0, 7, 30, len(whole) // 2, len(whole) - 9):  # a header that is cut off says nothing, and harms nobody
+        path.write_bytes(whole[:cut])
+        assert shown_seconds(path) in ({}, shown)
+    assert shown_seconds(tmp_path / "none.mp4") == {}

@@ -37,6 +37,7 @@ def test_refusals(source: Path, tmp_path: Path) -> None:
         (tmp_path / "b.mp4", {"encoder": "aac"}, "not for video"),
         (tmp_path / "b.webm", {"encoder": "libx264"}, "cannot hold"),
         (tmp_path / "b.mp4", {"quality": 99}, "0 (best) to 51"),
+        (tmp_path / "b.mp4", {"encoder": "libx265", "width": 48, "height": 32}, "use libx264"),
     ]
     for target, options, words in cases:
         with VideoReader(source) as reader, pytest.raises(InputError) as caught:

@@ -1,0 +1,108 @@
+"""Frames too large for the memory, in tiles: exact, because the network looks no further than its reach.
+
+A tile is cut with a margin of at least the reach around what is kept of it, and begins at a multiple of the network's
+cells, counted from the frame's own origin. At the frame's border there is no margin, and the network pads there as it
+does for the whole frame. So each pixel is computed from the same numbers in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from realtime.engines.base import Engine
+from realtime.frames import Frame
+
+MOST_PIXELS = 4096 * 2304
+"""Larger frames go through the network in tiles."""
+
+SIDE = 1536
+"""Pixels of a tile's side, without its margins."""
+
+_CELL = 16
+"""Tiles begin at multiples of this: of the network's 8 pixels, and an even number of chroma samples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One tile along one side of a frame: pixels `first` to `last` are kept of those that are cut, `begin` to `end`."""
+
+    begin: int
+    end: int
+    first: int
+    last: int
+
+
+def spans(length: int, side: int, reach: int) -> list[Span]:
+    """Tiles along one side of a frame.
+
+    Args:
+        length: of the frame's side, in pixels.
+        side: pixels that are kept of a tile, a multiple of 16.
+        reach: pixels that a pixel of the output can depend on, in each direction.
+    """
+    margin = -(-reach // _CELL) * _CELL
+    firsts = range(0, length, side)
+    return [
+        Span(max(0, first - margin), min(length, first + side + margin), first, min(length, first + side))
+        for first in firsts
+    ]
+
+
+def is_large(frame: Frame) -> bool:
+    """Whether a frame should go through the network in tiles."""
+    return frame.width * frame.height > MOST_PIXELS
+
+
+def stylize_in_tiles(
+    engine: Engine, frame: Frame, *, reach: int, strength: float = 1.0, keep_color: bool = False, side: int = SIDE
+) -> Frame:
+    """What `engine.stylize` gives for a frame, by tiles.
+
+    Args:
+        engine: runs the network.
+        frame: of any size.
+        reach: of the network, in pixels (`Architecture.reach`).
+        strength, keep_color: see `Engine.stylize`.
+        side: pixels of a tile's side, a multiple of 16.
+
+    Returns:
+        a frame with planes of its own.
+    """
+    out = frame.with_planes(np.empty_like(frame.y), np.empty_like(frame.u), np.empty_like(frame.v))
+    places = [(down, across) for down in spans(frame.height, side, reach) for across in spans(frame.width, side, reach)]
+    for group in _alike(places, engine.batch):
+        cut = [_cut(frame, down, across) for down, across in group]
+        styled = engine.stylize(cut, strength=strength, keep_color=keep_color)
+        for (down, across), tile in zip(group, styled, strict=True):
+            _keep(out, tile, down, across)
+    return out
+
+
+def _alike(places: Sequence[tuple[Span, Span]], most: int) -> Iterator[list[tuple[Span, Span]]]:
+    """Tiles of one size, so many at a time."""
+
+    def size(place: tuple[Span, Span]) -> tuple[int, int]:
+        down, across = place
+        return down.end - down.begin, across.end - across.begin
+
+    for _, alike in groupby(sorted(places, key=size), size):
+        group = list(alike)
+        yield from (group[i : i + most] for i in range(0, len(group), most))
+
+
+def _cut(frame: Frame, down: Span, across: Span) -> Frame:
+    half = slice(down.begin // 2, -(-down.end // 2)), slice(across.begin // 2, -(-across.end // 2))
+    return frame.with_planes(frame.y[down.begin : down.end, across.begin : across.end], frame.u[half], frame.v[half])
+
+
+def _keep(out: Frame, tile: Frame, down: Span, across: Span) -> None:
+    y, x = down.first - down.begin, across.first - across.begin
+    height, width = down.last - down.first, across.last - across.first
+    out.y[down.first : down.last, across.first : across.last] = tile.y[y : y + height, x : x + width]
+    rows, columns = slice(y // 2, -(-(y + height) // 2)), slice(x // 2, -(-(x + width) // 2))
+    half = slice(down.first // 2, -(-down.last // 2)), slice(across.first // 2, -(-across.last // 2))
+    out.u[half], out.v[half] = tile.u[rows, columns], tile.v[rows, columns]

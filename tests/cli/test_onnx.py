@@ -1,0 +1,105 @@
+"""ONNX files as styles, and the ONNX engine, from the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from realtime.media.demo import write_demo_clip
+from realtime.media.stills import read_image, write_image
+from realtime.transnet.checkpoint import StyleCard, save_checkpoint
+from realtime.transnet.network import identity_network
+from tests.engines.helpers import rgb_network
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("picture") / "gray.png"
+    steps = np.arange(40 * 56, dtype=np.uint32).reshape(40, 56, 1) * 97 % 256
+    write_image(path, np.repeat(steps.astype(np.uint8), 3, 2))  # grey: 4:2:0 keeps all of it
+    return path
+
+
+@pytest.fixture(scope="module")
+def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("style") / "identity.safetensors"
+    network = identity_network()
+    save_checkpoint(path, network, StyleCard("identity", "Nothing", architecture=network.architecture))
+    return path
+
+
+@pytest.mark.parametrize("options", [[], ["--int8"], ["--input", "rgb"], ["--input", "rgb", "--uint8"]], ids=str)
+def test_export_and_use(restyle: Any, identity: Path, picture: Path, tmp_path: Path, options: list[str]) -> None:
+    style = tmp_path / "identity.onnx"
+    assert restyle("export", identity, style, "-q", *options).code == 0
+    done = restyle("image", picture, tmp_path / "out.png", "--style", style, "--device", "cpu", "--json")
+    assert done.code == 0, done.err
+    assert (done.json["backend"], done.json["style"]) == ("onnx", "identity")
+    assert done.err.startswith("Nothing: onnx on cpu")
+    away = np.abs(read_image(tmp_path / "out.png").astype(int) - read_image(picture))
+    # a file of planes has them in limited range: 219 steps instead of 256
+    assert away.max() <= (1 if options[:1] == ["--input"] else 2)
+
+
+def test_a_video_through_an_exported_style(restyle: Any, identity: Path, tmp_path: Path) -> None:
+    style, clip = tmp_path / "identity.onnx", tmp_path / "clip.mp4"
+    assert restyle("export", identity, style, "-q", "--int8").code == 0
+    write_demo_clip(clip, seconds=0.4, size=(96, 64))
+    done = restyle("video", clip, tmp_path / "out.mp4", "--style", style, "--device", "cpu", "--json", "-q")
+    assert done.code == 0, done.err
+    assert (done.json["frames"], done.json["backend"], done.json["precision"]) == (12, "onnx", "int8")
+
+
+def test_backend_onnx_runs_checkpoints(restyle: Any, identity: Path, picture: Path, tmp_path: Path) -> None:
+    for precision in ("fp32", "int8"):
+        done = restyle(
+            *("image", picture, tmp_path / "out.png", "--style", identity, "--backend", "onnx", "--device", "cpu"),
+            *("--precision", precision, "--json", "--overwrite"),
+        )
+        assert (done.json["backend"], done.json["precision"]) == ("onnx", precision)
+        assert np.abs(read_image(tmp_path / "out.png").astype(int) - read_image(picture)).max() <= 1
+
+
+def test_somebodys_network(restyle: Any, picture: Path, tmp_path: Path) -> None:
+    style = rgb_network(tmp_path / "negative.onnx")
+    done = restyle("image", picture, tmp_path / "out.png", "--style", style, "--json", "-q", "--device", "cpu")
+    assert done.code == 0, done.err
+    assert done.json["notes"] == ["taken for a network on RGB in 0..255"]
+    assert np.abs(read_image(tmp_path / "out.png").astype(int) + read_image(picture) - 255).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("style", "options", "wanted"),
+    [
+        ("damaged.onnx", [], "damaged.onnx: not an ONNX file, or damaged"),
+        ("none.onnx", [], "none.onnx: no such style file"),
+        ("negative.onnx", ["--backend", "torch"], "use --backend onnx or openvino"),
+        ("negative.onnx", ["--precision", "int8"], "computes in fp32"),
+        ("negative.onnx", ["--device", "coreml"], "CoreMLExecutionProvider cannot be used"),
+        ("negative.onnx", ["--device", "tensorrt:99"], "TensorrtExecutionProvider cannot be used"),
+        ("negative.onnx", ["--device", "npu"], "tensorrt, coreml, directml, openvino"),
+    ],
+)
+def test_what_is_wrong_is_one_line(
+    restyle: Any, picture: Path, tmp_path: Path, style: str, options: list[str], wanted: str
+) -> None:
+    from realtime.engines.sessions import KINDS, why_not
+
+    if options[:1] == ["--device"] and (kind := KINDS.get(options[1].partition(":")[0])) and not why_not(kind.provider):
+        pytest.skip(f"this machine has {kind.provider}")
+    (tmp_path / "damaged.onnx").write_bytes(b"\x00\x01 no")
+    rgb_network(tmp_path / "negative.onnx")
+    done = restyle("image", picture, tmp_path / "out.png", "--style", tmp_path / style, *options)
+    assert done.code == 2
+    assert wanted in done.error
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_evaluate_knows_nothing_of_somebodys_network(restyle: Any, picture: Path, tmp_path: Path) -> None:
+    style = rgb_network(tmp_path / "negative.onnx")
+    done = restyle("evaluate", style, "--content", picture.parent, "--style-image", picture, "--device", "cpu")
+    assert done.code == 2
+    assert "was not made by restyle" in done.error

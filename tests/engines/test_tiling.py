@@ -1,0 +1,84 @@
+"""Tiles: the same numbers as the whole frame, for any size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from realtime.engines.tiling import is_large, spans, stylize_in_tiles
+from realtime.engines.torch_engine import TorchEngine, cpu_has_bf16
+from realtime.frames import Frame, chroma_shape
+from realtime.transnet.network import Architecture
+from tests.transnet.test_network import random_network
+
+ARCHITECTURES = [
+    Architecture(width=8, body=16, dilations=(1, 2), contours=(4, 8)),
+    Architecture(width=8, body=16, dilations=(2,), norm="layer", contours=(), cell=4),
+]
+
+
+def noise(height: int, width: int, seed: int = 0) -> Frame:
+    rng = np.random.default_rng(seed)
+    rows, columns = chroma_shape(height, width)
+    y, u, v = (rng.integers(0, 256, shape, np.uint8) for shape in ((height, width), (rows, columns), (rows, columns)))
+    return Frame(y, u, v, pts=7)
+
+
+@settings(max_examples=60)
+@given(length=st.integers(1, 5000), side=st.integers(1, 40).map(lambda n: 16 * n), reach=st.integers(0, 200))
+def test_spans_cover_everything_once(length: int, side: int, reach: int) -> None:
+    found = spans(length, side, reach)
+    assert [s.first for s in found] == [0, *(s.last for s in found[:-1])]
+    assert found[-1].last == length
+    for span in found:
+        assert span.begin % 16 == span.first % 16 == 0
+        assert span.begin == 0 or span.first - span.begin >= reach
+        assert span.end == length or span.end - span.last >= reach
+
+
+def pair(
+    architecture: Architecture, precision: str, height: int, width: int, side: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Planes of a frame that went through the network as a whole, and in tiles."""
+    if precision == "bf16" and not cpu_has_bf16():
+        pytest.skip("this processor has no bf16")
+    engine = TorchEngine(random_network(architecture), device="cpu", precision=precision, threads=1)  # type: ignore[arg-type]
+    frame = noise(height, width)
+    [whole] = engine.stylize([frame], strength=0.9)
+    tiled = stylize_in_tiles(engine, frame, reach=architecture.reach, strength=0.9, side=side)
+    assert tiled.pts == 7
+    return [(whole.y, tiled.y), (whole.u, tiled.u), (whole.v, tiled.v)]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize(("height", "width"), [(1040, 1300), (1023, 1537)])
+def test_the_same_as_the_whole(precision: str, height: int, width: int) -> None:
+    for whole, tiled in pair(Architecture(), precision, height, width, 512):
+        np.testing.assert_array_equal(whole, tiled)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize(("height", "width"), [(256, 320), (201, 333), (64, 500), (16, 16), (130, 66)])
+def test_small_tiles(architecture: Architecture, precision: str, height: int, width: int) -> None:
+    """For a few cells a library takes other kernels, which add up in another order: a code here and there."""
+    for whole, tiled in pair(architecture, precision, height, width, 64):
+        assert np.abs(whole.astype(int) - tiled).max() <= 1
+        assert (whole != tiled).mean() < 0.01
+
+
+def test_a_margin_that_is_too_small_shows() -> None:
+    """The test above can fail."""
+    architecture = ARCHITECTURES[0]
+    engine = TorchEngine(random_network(architecture), device="cpu", precision="fp32", threads=1)
+    frame = noise(256, 320)
+    [whole] = engine.stylize([frame])
+    assert not np.array_equal(whole.y, stylize_in_tiles(engine, frame, reach=8, side=64).y)
+
+
+def test_what_is_large() -> None:
+    assert not is_large(noise(2160, 3840))
+    plane = np.zeros((4320, 7680), np.uint8)
+    assert is_large(Frame(plane, plane[::2, ::2], plane[::2, ::2]))
