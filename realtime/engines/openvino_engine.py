@@ -8,6 +8,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,25 @@ from realtime.transnet.network import TransNet
 _PRECISIONS = ("fp32", "bf16", "int8")
 
 
+@cache
+def _core() -> Any:
+    """OpenVINO itself: one for the process, which is never given back.
+
+    Its CPU plugin gives the thread that loads it another stack for signals, and puts the old one back when it goes. Two
+    of them that go in the order in which they came leave the thread with a stack that is freed: the next signal writes
+    into somebody's memory (seen with 2026.4).
+    """
+    import openvino
+
+    return openvino.Core()
+
+
 def why_not() -> str:
     """Why OpenVINO cannot be used; empty where it can."""
     try:
-        import openvino
+        devices = _core().available_devices
     except ImportError as error:
         return f"OpenVINO is not installed ({one_line(error)}): pip install restyle[openvino]"
-    try:
-        devices = openvino.Core().available_devices
     except RuntimeError as error:  # its plugins cannot be loaded
         return f"OpenVINO cannot be started: {one_line(error)}"
     return "" if "CPU" in devices else f"OpenVINO finds no CPU here, only {', '.join(devices) or 'nothing'}"
@@ -57,9 +69,8 @@ class OpenVinoSession:
         self._name = name or (str(model) if isinstance(model, Path) else "network")
         if isinstance(model, Path) and not model.is_file():
             raise StyleError(f"{self._name}: no such style file")
-        self._core = openvino.Core()
         try:
-            self._model = self._core.read_model(str(model) if isinstance(model, Path) else model)
+            self._model = _core().read_model(str(model) if isinstance(model, Path) else model)
         except Exception as error:  # OpenVINO's are plain RuntimeErrors, and more kinds while it converts
             raise StyleError(f"{self._name}: OpenVINO cannot read it, or it is damaged: {one_line(error)}") from None
         self._hint, self._streams, self._threads = hint, streams, threads
@@ -86,7 +97,7 @@ class OpenVinoSession:
                     # the decoder and the encoder want these cores as well
                     "ENABLE_CPU_PINNING": False,
                 }
-                compiled = self._core.compile_model(model, "CPU", options)
+                compiled = _core().compile_model(model, "CPU", options)
                 self._ready[key] = queue.SimpleQueue()
                 for _ in range(self._streams):
                     self._ready[key].put(compiled.create_infer_request())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from tests.engines.test_torch_engine import difference, frame
 
 def test_without_openvino_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.setattr(openvino_engine, "_core", openvino_engine._core.__wrapped__)
     with pytest.raises(InputError, match=r"pip install restyle\[openvino\]"):
         OpenVinoEngine(identity_network())
 
@@ -30,6 +33,7 @@ def test_a_start_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
             raise RuntimeError("plugins.xml:\n not found")
 
     monkeypatch.setitem(sys.modules, "openvino", type("openvino", (), {"Core": Broken}))
+    monkeypatch.setattr(openvino_engine, "_core", openvino_engine._core.__wrapped__)
     assert openvino_engine.why_not() == "OpenVINO cannot be started: plugins.xml: not found"
 
 
@@ -57,6 +61,34 @@ def test_it_paints_what_pytorch_paints(color: Any, precision: Any, most: float) 
     for a, b in zip(exact(network, frames), engine.stylize(frames), strict=True):
         assert mean_difference(a, b) < most
     assert engine.description.startswith("openvino on cpu (OpenVINO 2")
+
+
+@needed
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="needs POSIX signals")
+def test_engines_come_and_go_and_signals_still_arrive(tmp_path: Path) -> None:
+    """Each of OpenVINO's cores brings a stack for signals along: see `openvino_engine._core`."""
+    script = """
+import gc, os, signal, sys
+import numpy as np
+from pathlib import Path
+from realtime.engines.openvino_engine import OpenVinoSession
+made = [OpenVinoSession(Path(sys.argv[1]), hint="f32", streams=1, threads=1) for _ in range(3)]
+for session in made:
+    session.run({"input1": np.zeros((1, 3, 8, 8), np.float32)})
+del session
+while made:
+    made.pop(0)
+    gc.collect()
+others = [np.ones(n * 1000, np.uint8) for n in range(1, 400)]
+came = []
+signal.signal(signal.SIGUSR1, lambda *now: came.append(now))
+for _ in range(50):
+    os.kill(os.getpid(), signal.SIGUSR1)
+print(len(came))
+"""
+    path = rgb_network(tmp_path / "x.onnx")
+    done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "50"), done.stderr
 
 
 @needed
