@@ -23,7 +23,7 @@ def kernel(handle: int, request: int, data: bytearray) -> int:
     if request == 0x80685600:
         struct.pack_into("16s32s32sIII", data, 0, b"uvcvideo", b"Good Camera", b"usb-1", 0, 0x84A00001, 0x04200001)
         return 0
-    names = [*FORMATS, "XXXX"]
+    names = [*FORMATS, "ZZZZ"]
     number = struct.unpack_from("I", data)[0]
     try:
         if request == 0xC0405602:
