@@ -107,6 +107,11 @@ class Stylizer:
             faithful=faithful,
         )
 
+    @property
+    def foreign(self) -> bool:
+        """Whether the network is an ONNX file that restyle has not made: of its architecture nothing is known."""
+        return getattr(self.engine, "foreign", False)
+
     def __repr__(self) -> str:
         return f"Stylizer({self.style.name!r}: {self.engine.description})"
 
@@ -177,7 +182,8 @@ class Stylizer:
             total = reader.total_frames
             large = reader.width * reader.height > MOST_PIXELS
             if large:
-                notes.append(f"{reader.width}x{reader.height}: the network paints it in tiles, which changes nothing")
+                how = "whole, for which it takes much memory" if self.foreign else "in tiles, which changes nothing"
+                notes.append(f"{reader.width}x{reader.height}: the network paints it {how}")
             share = min(1.0, total / reader.info.frames) if total and reader.info.frames else 1.0
             needed = estimate(reader.info, width=reader.width, height=reader.height, frames=total, share=share)
             if warning := check_space(Path(output), needed, copies=2 if resume else 1):
@@ -268,20 +274,23 @@ class Stylizer:
 
     def _begin(self, frames: Sequence[Frame], *, strength: float, keep_color: bool) -> Callable[[], Sequence[Frame]]:
         """Stylise frames beside others where the engine can, and at once where it cannot, or they take tiles."""
-        if isinstance(self.engine, Overlapping) and not is_large(frames[0]):
+        if isinstance(self.engine, Overlapping) and not self._tiled(frames[0]):
             return self.engine.begin(frames, strength=strength, keep_color=keep_color)
         styled = self._stylize(frames, strength=strength, keep_color=keep_color)
         return lambda: styled
 
     def _stylize(self, frames: Sequence[Frame], *, strength: float, keep_color: bool) -> Sequence[Frame]:
         """Stylise frames of one size, those that are very large in tiles."""
-        if not is_large(frames[0]):
+        if not self._tiled(frames[0]):
             return self.engine.stylize(frames, strength=strength, keep_color=keep_color)
         reach = self.style.architecture.reach
         return [
             stylize_in_tiles(self.engine, frame, reach=reach, strength=strength, keep_color=keep_color)
             for frame in frames
         ]
+
+    def _tiled(self, frame: Frame) -> bool:
+        return is_large(frame) and not self.foreign  # which may look at the whole picture
 
     def _skipped(self, input: str | Path, output: str | Path) -> dict[str, Any]:
         """The summary of a video that was not restyled, for its output is there."""

@@ -21,6 +21,7 @@ from realtime.stylizer import parse_size
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import Architecture, identity_network
 from tests.clips import REAL_CLIPS
+from tests.engines.helpers import rgb_network
 from tests.transnet.test_network import random_network
 
 KEYS = set("input output style frames seconds fps backend device precision encoder audio_streams stages".split())
@@ -253,6 +254,20 @@ def test_very_large_frames_go_through_in_tiles(
     assert noise.engine.calls > 7  # type: ignore[attr-defined]
 
 
+def test_other_peoples_networks_get_very_large_frames_whole(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows how far they look: at the borders of tiles they might differ."""
+    negative = Stylizer(rgb_network(tmp_path / "negative.onnx"), device="cpu")
+    monkeypatch.setattr("realtime.stylizer.MOST_PIXELS", 1000)
+    monkeypatch.setattr("realtime.engines.tiling.MOST_PIXELS", 1000)
+    monkeypatch.setattr(negative, "engine", _Counted(negative.engine))
+    summary = negative.video(clip, tmp_path / "out.mp4", end=0.2)
+    assert summary["frames"] == 6
+    assert any("whole" in note for note in summary["notes"])
+    assert negative.engine.calls == 6  # type: ignore[attr-defined]
+
+
 class _Counted:
     """An engine that counts what it is asked to do."""
 
@@ -265,3 +280,7 @@ class _Counted:
     def stylize(self, frames: list[Frame], **options: object) -> object:
         self.calls += 1
         return self._engine.stylize(frames, **options)  # type: ignore[attr-defined]
+
+    def begin(self, frames: list[Frame], **options: object) -> object:
+        self.calls += 1
+        return self._engine.begin(frames, **options)  # type: ignore[attr-defined]

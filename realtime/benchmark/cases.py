@@ -214,7 +214,7 @@ class Case:
         rival: whether it is there for comparison only.
         size: (width, height).
         subject: what is measured.
-        work: of the network for a frame.
+        work: of the network for a frame; None where it is another's ONNX file, of which nothing is known.
         fresh: options for a process of its own; None where there is no command for it.
         rounds: readings so far.
         runs: processes of its own so far.
@@ -225,7 +225,7 @@ class Case:
     rival: bool
     size: tuple[int, int]
     subject: Subject
-    work: Work
+    work: Work | None
     fresh: Sequence[str] | None
     rounds: list[Round] = field(default_factory=list)
     runs: list[Fresh] = field(default_factory=list)
@@ -245,7 +245,7 @@ def cases(options: Options, found: Sequence[Contender], clip: Clip, folder: Path
     for contender in found:
         stylizer = contender.stylizer
         subject = subject_of(stylizer, clip, folder, options.encoder)
-        work = transnet_work(stylizer.style.architecture, *clip.size)
+        work = None if stylizer.foreign else transnet_work(stylizer.style.architecture, *clip.size)
         fresh = _video_options(options, contender.choice, clip) if options.fresh else None
         made.append(Case(stylizer.style.name, False, clip.size, subject, work, fresh))
     if options.against == "johnson":

@@ -10,16 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from realtime import __version__
+from realtime.engines.machine import cores, cpu_name
 
-_PACKAGES = ("torch", "numpy", "av", "onnxruntime-gpu", "onnxruntime")
-
-
-def cores() -> int:
-    """Cores that this process may use, which in a container are not all there are."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
+_PACKAGES = ("torch", "numpy", "av", "onnxruntime-gpu", "onnxruntime", "openvino")
 
 
 def load() -> float | None:
@@ -51,7 +44,7 @@ def describe() -> dict[str, Any]:
     import torch
 
     found: dict[str, Any] = {
-        "processor": _processor(),
+        "processor": cpu_name(),
         "architecture": platform.machine(),
         "cores": cores(),
         "capability": torch.backends.cpu.get_cpu_capability(),
@@ -65,17 +58,6 @@ def describe() -> dict[str, Any]:
     if torch.cuda.is_available():
         found["gpus"] = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return found
-
-
-def _processor() -> str:
-    if sys.platform.startswith("linux"):
-        try:
-            for line in Path("/proc/cpuinfo").read_text().splitlines():
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-        except OSError:
-            pass
-    return platform.processor() or platform.machine()
 
 
 def _memory_gib() -> float | None:

@@ -74,7 +74,9 @@ def case_entry(case: Case, cores: int, roof: Roof | None) -> dict[str, Any]:
     }
 
 
-def _roofline(case: Case, roof: Roof, seconds: Sequence[float], device: Sequence[float]) -> dict[str, Any]:
+def _roofline(case: Case, roof: Roof, seconds: Sequence[float], device: Sequence[float]) -> dict[str, Any] | None:
+    if case.work is None:
+        return None
     traffic = case.work.traffic(case.subject.engine.precision, *case.size)
     least = limit(case.work.macs, traffic, roof)
     return {

@@ -23,6 +23,7 @@ from realtime.benchmark.fresh import run_fresh
 from realtime.benchmark.measure import Clock, Material, SystemClock, measure_round, prepare
 from realtime.benchmark.report import SCHEMA
 from realtime.benchmark.roofline import Roof, has_roof, measure_roof
+from realtime.engines.machine import cores
 from realtime.media.natural import write_natural_clip
 
 _FRESH_RUNS = 3
@@ -73,23 +74,24 @@ def run_benchmark(
             group = cases(options, found, clip, folder)
             _measure(group, clip, options, folder, roofs, say, clock)
             done.append(group)
-    card, cores = found[0].stylizer.style, machine.cores()
+    first, shared = found[0].stylizer, cores()
+    macs = None if first.foreign else first.style.macs_per_pixel
     return {
         "schema": SCHEMA,
         "command": options.command,
         "date": datetime.now(UTC).isoformat(timespec="minutes"),
         "machine": machine.describe(),
         "load": None if load is None else result.number(load),
-        "style": {"name": card.name, "macs_per_pixel": result.number(card.macs_per_pixel)},
+        "style": {"name": first.style.name, "macs_per_pixel": None if macs is None else result.number(macs)},
         "clip": options.video.name if options.video else "generated",
         "encoder": options.encoder,
         "effort": asdict(options.effort),
         "roofs": [result.roof_entry(*key, roof) for key, roof in roofs.items()],
-        "cases": [result.case_entry(case, cores, roofs.get(_roof_key(case))) for group in done for case in group],
+        "cases": [result.case_entry(case, shared, roofs.get(_roof_key(case))) for group in done for case in group],
         "against": [entry for group in done for entry in result.comparisons(group)],
         "skipped": [{**asdict(entry.choice), "reason": entry.reason} for entry in skipped],
         "warnings": [
-            *result.load_warnings(load, cores),
+            *result.load_warnings(load, shared),
             *(text for group in done for text in result.spread_warnings(group)),
         ],
     }

@@ -87,7 +87,7 @@ def evaluate(
     stylizer = make_stylizer(
         style, backend=backend, device=device, precision=precision, batch=batch, threads=threads, faithful=True
     )
-    if getattr(stylizer.engine, "foreign", False):
+    if stylizer.foreign:
         raise InputError(f"{style}: was not made by restyle; its cost and size are not known here")
     if not quiet:
         announce(stylizer)

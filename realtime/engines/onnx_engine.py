@@ -113,6 +113,7 @@ class SessionEngine:
         if side_by_side:
             keep_memory()
         self._workers = start_workers(self.threads) if side_by_side else None
+        self.ahead = 0 if self._workers is None else 1
         self._sessions: dict[tuple[Matrix, Range] | None, queue.SimpleQueue[Session]] = {}
         self._wide: dict[tuple[Matrix, Range] | None, queue.SimpleQueue[Session]] = {}
         self._form: Form = CellsForm()

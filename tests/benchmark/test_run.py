@@ -12,12 +12,14 @@ import pytest
 from realtime.benchmark import roofline
 from realtime.benchmark.cases import Choice, Options, clips, contenders, every_choice
 from realtime.benchmark.measure import Effort
+from realtime.benchmark.report import markdown
 from realtime.benchmark.run import run_benchmark
 from realtime.errors import InputError
 from realtime.media.natural import write_natural_clip
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import Architecture
 from tests.clips import Clip as MadeClip
+from tests.engines.helpers import rgb_network
 from tests.transnet.test_network import random_network
 
 SMALL = Effort(rounds=1, seconds=0.1, frames=8)
@@ -110,6 +112,15 @@ def test_a_clip_of_ones_own_scaled_and_turned(style: str, tmp_path: Path) -> Non
     (case,) = result["cases"]
     assert case["size"] == [128, 64]  # as it is coded; shown, it stands upright
     assert case["first_frame_s"] is None
+
+
+def test_of_other_peoples_networks_no_work_is_known(tmp_path: Path) -> None:
+    path = rgb_network(tmp_path / "somebody.onnx")
+    options = Options(str(path), sizes=["64x64"], choices=[Choice(device="cpu")], effort=SMALL, fresh=False)
+    result = run_benchmark(options)
+    assert result["style"] == {"name": "somebody", "macs_per_pixel": None}
+    assert result["cases"][0]["roofline"] is None
+    assert "somebody" in markdown(result)
 
 
 def test_the_frames_of_a_round_are_counted_right(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto
 
 from export.onnx_export import export_onnx
+from realtime.engines.base import Overlapping
 from realtime.engines.onnx_engine import OnnxEngine
 from realtime.engines.sessions import why_not
 from realtime.errors import InputError, StyleError
@@ -59,6 +60,12 @@ def test_one_frame_and_many_are_painted_alike() -> None:
     for a, b, c in zip(together, apart, begun(), strict=True):
         assert difference(a, b) == 0 == difference(a, c)
     assert engine.stylize([]) == [] == engine.begin([])()
+
+
+def test_the_pipeline_takes_it_for_an_engine_that_overlaps() -> None:
+    """Without every attribute of the protocol it would wait for each batch, and nobody would notice."""
+    engine = OnnxEngine(identity_network(), device="cpu", threads=2)
+    assert isinstance(engine, Overlapping) and engine.ahead == 1
 
 
 def test_workers_tell_what_they_do() -> None:

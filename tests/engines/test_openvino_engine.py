@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from realtime.engines import openvino_engine
+from realtime.engines.base import Overlapping
 from realtime.engines.openvino_engine import OpenVinoEngine, OpenVinoSession
 from realtime.errors import InputError, RestyleError, StyleError
 from realtime.transnet.network import identity_network
@@ -49,6 +50,11 @@ def test_identity_at_any_size(precision: Any, height: int, width: int, batch: in
     for a, b in zip(frames, engine.stylize(frames), strict=True):
         assert difference(a, b) == 0
         assert (b.pts, b.color) == (a.pts, a.color)
+
+
+@needed
+def test_the_pipeline_takes_it_for_an_engine_that_overlaps() -> None:
+    assert isinstance(OpenVinoEngine(identity_network(), precision="fp32", threads=2), Overlapping)
 
 
 @needed
