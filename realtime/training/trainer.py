@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ from realtime.training.state import (
 from realtime.transnet.checkpoint import StyleCard, load_checkpoint, save_checkpoint
 from realtime.transnet.color import planes_from_rgb, rgb_from_planes
 from realtime.transnet.gallery import find_style, gallery_folder
+from realtime.transnet.growth import can_grow, grow
 from realtime.transnet.network import TransNet, pack_planes, unpack_planes
 
 log = logging.getLogger(__name__)
@@ -226,13 +227,11 @@ class Trainer:
         legs = []
         if path.parent.resolve() != gallery_folder().resolve() and card.recipe:
             legs = [*card.recipe.get("legs", []), {k: v for k, v in card.recipe.items() if k != "legs"}]
-        if card.architecture == c.architecture:
-            return network, legs
-        if replace(card.architecture, contours=c.architecture.contours) != c.architecture or card.architecture.contours:
-            raise InputError(f"{c.start}: has another architecture ({card.architecture}) than this run")
-        grown = TransNet(c.architecture)  # contours begin with no influence: what was learned without them stays
-        grown.load_state_dict(network.state_dict(), strict=False)
-        return grown, legs
+        if not can_grow(card.architecture, c.architecture):
+            raise InputError(
+                f"{c.start}: its architecture ({card.architecture}) does not grow to this run's ({c.architecture})"
+            )
+        return grow(network, c.architecture), legs
 
     def _content_variances(self) -> list[float]:
         """The mean variance of the content layers' features over some pictures, spread over all."""
