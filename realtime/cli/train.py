@@ -48,7 +48,9 @@ def train(
         Path | None, typer.Option("--features", metavar="FILE", help="VGG-19 weights. [default: torchvision's]")
     ] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, metavar="N", help="Steps of the whole run.")] = None,
-    start: Annotated[str | None, typer.Option("--from", metavar="STYLE", help="A trained style to start from.")] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="STYLE", help="A trained style to start from, as large or smaller.")
+    ] = None,
     until: Annotated[
         int | None, typer.Option("--until", min=1, metavar="STEP", help="Stop after this step, to be resumed.")
     ] = None,
