@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,32 @@ from realtime.engines.machine import cores, cpu_name
 _PACKAGES = ("torch", "numpy", "av", "onnxruntime-gpu", "onnxruntime", "openvino")
 
 
-def load() -> float | None:
-    """Processes that wanted a core in the last minute, on average; None where the system does not tell."""
+def load(seconds: float = 1.0) -> float | None:
+    """How many cores other work keeps busy, while this process sleeps. Where the system does not tell: the processes
+    that wanted a core in the last minute, which remembers work that has ended; None where it does not tell that either.
+    """
+    before = _busy_seconds()
+    if before is not None:
+        began = time.perf_counter()
+        time.sleep(seconds)
+        after = _busy_seconds()
+        assert after is not None
+        return max(0.0, (after - before) / (time.perf_counter() - began))
     try:
         return os.getloadavg()[0]
     except (AttributeError, OSError):
         return None
+
+
+def _busy_seconds() -> float | None:
+    """What all cores together have worked since the system began; None where it has no /proc/stat."""
+    try:
+        user, nice, system, _idle, _waiting, *interrupts = (
+            int(ticks) for ticks in Path("/proc/stat").read_text().partition("\n")[0].split()[1:8]
+        )
+    except (OSError, ValueError):
+        return None
+    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
 
 
 def peak_memory() -> int | None:

@@ -128,7 +128,7 @@ def load_warnings(load: float | None, cores: int) -> list[str]:
     """What a busy machine does to figures; nothing where it was idle.
 
     Args:
-        load: processes that wanted a core before the start.
+        load: cores that other work kept busy before the start.
         cores: that there are.
     """
     if load is None or load < max(0.5, 0.1 * cores):
