@@ -54,11 +54,10 @@ def command(recipe: Mapping[str, Any], made: Collection[str] = ()) -> str:
     if recipe.get("start"):
         file = f"{recipe['start']}.safetensors"
         words += ["--from", file if file in made else recipe["start"]]
-    else:
-        plain = Architecture()
-        for name, value in Architecture.from_dict(recipe["architecture"]).to_dict().items():
-            if name != "phases" and _plain(value) != _plain(getattr(plain, name)):
-                words += [f"--{name}", _plain(value) or "none"]
+    plain = Architecture()  # a network to start from may have been smaller: what is said is that of this run
+    for name, value in Architecture.from_dict(recipe["architecture"]).to_dict().items():
+        if name != "phases" and _plain(value) != _plain(getattr(plain, name)):
+            words += [f"--{name}", _plain(value) or "none"]
     if recipe["steps_done"] < recipe["steps"]:
         words += ["--until", str(recipe["steps_done"])]
     return shlex.join(words)

@@ -86,8 +86,10 @@ def test_the_command_makes_the_same_run(config: TrainConfig, done: int) -> None:
 
 def test_a_card_with_legs() -> None:
     first = recipe(plain(output=Path("leg-1.safetensors"), steps=100, start="starry-night"), 40)
-    last = recipe(plain(output=Path("wave.safetensors"), steps=50, start="leg-1.safetensors")) | {"legs": [first]}
-    card = StyleCard("wave", "The Wave", "A. Painter", 1830, Architecture(), last, METRICS, None)
+    larger = Architecture(width=48)
+    last = plain(output=Path("wave.safetensors"), steps=50, start="leg-1.safetensors", architecture=larger)
+    recipes = recipe(last) | {"legs": [first]}
+    card = StyleCard("wave", "The Wave", "A. Painter", 1830, larger, recipes, METRICS, None)
     text = render(card, before=f"# old\n\n![Two frames](two.jpg)\n\n{WEAKNESSES}\n\n* Skies are empty.\n")
     assert text.startswith("# wave\n\nThe Wave, A. Painter, 1830.")
     assert "![Two frames](two.jpg)" in text
@@ -95,7 +97,9 @@ def test_a_card_with_legs() -> None:
     assert "| untouched | 0.000 | 0.700 | 0.600 0.500 0.700 0.800 | 0.900 | 1.20 | 0.0176 |" in text
     assert "90 steps, 180 crops, in 2 legs" in text
     commands = " ".join(text.replace("\\\n", " ").split())
-    assert "--from starry-night --until 40 restyle train" in commands and "--from leg-1.safetensors" in commands
+    assert (
+        "--from starry-night --until 40 restyle train" in commands and "--from leg-1.safetensors --width 48" in commands
+    )
     assert "restyle evaluate wave --content evaluation/" in text
     assert text.endswith("* Skies are empty.\n")
     assert max(len(line) for line in text.splitlines()) < 140
