@@ -204,14 +204,17 @@ def keep_memory() -> None:
     """Ask glibc to keep the memory of freed tensors for the next ones of their size.
 
     It would give megabytes back to the system after each layer and fetch them again: a tenth of the processor's time
-    went into clearing pages. Other C libraries are left alone. The codes are those of malloc.h.
+    went into clearing pages. What is kept must then be found again by whichever thread needs it, so that threads share
+    two arenas instead of having one each: over 43,000 frames memory grew by 10 MB, not 74. Other C libraries are left
+    alone. The codes are those of malloc.h.
     """
-    trim_threshold, top_pad, mmap_threshold = -1, -2, -3
+    trim_threshold, top_pad, mmap_threshold, arena_max = -1, -2, -3, -8
     if platform.libc_ver()[0] != "glibc":
         return
     mallopt = ctypes.CDLL(None).mallopt
     for option, megabytes in ((mmap_threshold, 64), (trim_threshold, 512), (top_pad, 16)):
         mallopt(option, megabytes * 2**20)
+    mallopt(arena_max, 2)
 
 
 @contextmanager
