@@ -133,9 +133,10 @@ class FragmentStore:
             earlier = {}
         differing = sorted(k for k in {*job, *earlier} if job.get(k) != earlier.get(k))
         if differing:
+            told = ", ".join(k if k == "style" else f"{k} ({_plainly(earlier.get(k))})" for k in differing)
             raise InputError(
-                f"{self.folder}: holds work that was begun with another {', '.join(differing)}; run it as it was "
-                f"begun, or begin anew with --overwrite"
+                f"{self.folder}: holds work that was begun with another {told}; run it as it was begun, or begin anew "
+                f"with --overwrite"
             )
 
     def path(self, number: int, store: str) -> Path:
@@ -166,6 +167,15 @@ class FragmentStore:
         """Remove the folder and all that is in it."""
         self.release()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _plainly(value: Any) -> str:
+    """A setting as people say it, such as "torch bf16" or "off"."""
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "none" if value is None else str(value)
 
 
 class ResumableWriter(VideoWriter):
