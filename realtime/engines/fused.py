@@ -46,11 +46,17 @@ class FusedConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, I, H, W) channels_last -> (N, O, H', W')."""
+        stride = self.conv.stride[1]
+        # oneDNN's kernels for AMX are wrong where a strided convolution's output is one column wide (PyTorch 2.15):
+        # they get a second one to compute.
+        narrow = 1 < stride >= x.shape[3]
+        if narrow:
+            x = F.pad(x, (0, stride, 0, 0), mode="replicate")
         x, weight, geometry = self._prepare(x)
-        return cast(
-            Tensor,
-            torch.ops.mkldnn._convolution_pointwise(x, weight, self.conv.bias, *geometry, self.post, [], ""),
+        result: Tensor = torch.ops.mkldnn._convolution_pointwise(
+            x, weight, self.conv.bias, *geometry, self.post, [], ""
         )
+        return result[..., :1].contiguous(memory_format=torch.channels_last) if narrow else result
 
     def add_to(self, total: Tensor, x: Tensor) -> Tensor:
         """Add the convolution of `x` to `total`, in place."""

@@ -2,7 +2,9 @@
 
 A tile is cut with a margin of at least the reach around what is kept of it, and begins at a multiple of the network's
 cells, counted from the frame's own origin. At the frame's border there is no margin, and the network pads there as it
-does for the whole frame. So each pixel is computed from the same numbers in the same way.
+does for the whole frame. So each pixel is computed from the same numbers in the same way. (A library may add them up
+in another order for another width, as oneDNN does on processors with AMX: in bf16 that is one code in a few of a
+thousand pixels.)
 """
 
 from __future__ import annotations

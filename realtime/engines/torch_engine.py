@@ -21,7 +21,7 @@ from realtime.engines.fused import FusedTransNet, fusing_works
 from realtime.errors import InputError
 from realtime.frames import Frame, Matrix, Range, chroma_shape
 from realtime.transnet.folding import FoldedTransNet, fold
-from realtime.transnet.network import CENTER, MULTIPLE, PLANE_CHANNELS, TransNet
+from realtime.transnet.network import MULTIPLE, PLANE_CHANNELS, TransNet
 
 _TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -188,12 +188,14 @@ class TorchEngine:
         begin = time.perf_counter()
         height, width = frames[0].height, frames[0].width
         packed = pack(frames).to(self._where, non_blocking=True)
-        x = packed.permute(0, 3, 1, 2).to(self._type) - CENTER
+        # The top bit turned over makes a code of 0..255 the signed number of that code less 128, which is what the
+        # network takes and gives; signed bytes are converted in a fraction of the time that unsigned ones take.
+        x = (packed.view(torch.int8) ^ -128).permute(0, 3, 1, 2).to(self._type)
         out = net(x)
         if strength < 1:
             out = torch.lerp(x, out, strength)
-        codes = out.permute(0, 2, 3, 1).add_(CENTER).round_().clamp_(0, 255).to(torch.uint8).contiguous()
-        styled = unpack(codes.cpu(), frames, height, width, keep_color)
+        signed = out.permute(0, 2, 3, 1).round_().clamp_(-128, 127).to(torch.int8).contiguous()
+        styled = unpack((signed ^ -128).view(torch.uint8).cpu(), frames, height, width, keep_color)
         if self.trace is not None:
             self.trace("paint", frames, begin, time.perf_counter())
         return styled

@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from realtime.engines.tiling import is_large, spans, stylize_in_tiles
 from realtime.engines.torch_engine import TorchEngine, cpu_has_bf16
 from realtime.frames import Frame, chroma_shape
+from realtime.media.natural import natural_frames
+from realtime.transnet.checkpoint import load_checkpoint
+from realtime.transnet.gallery import find_style
 from realtime.transnet.network import Architecture
 from tests.transnet.test_network import random_network
 
@@ -52,11 +55,26 @@ def pair(
     return [(whole.y, tiled.y), (whole.u, tiled.u), (whole.v, tiled.v)]
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize(("height", "width"), [(1040, 1300), (1023, 1537)])
-def test_the_same_as_the_whole(precision: str, height: int, width: int) -> None:
-    for whole, tiled in pair(Architecture(), precision, height, width, 512):
+def test_the_same_as_the_whole(height: int, width: int) -> None:
+    for whole, tiled in pair(Architecture(), "fp32", height, width, 512):
         np.testing.assert_array_equal(whole, tiled)
+
+
+@pytest.mark.skipif(not cpu_has_bf16(), reason="this processor has no bf16")
+@pytest.mark.parametrize(("height", "width"), [(1040, 1300), (1023, 1537)])
+def test_the_same_as_the_whole_in_bf16(height: int, width: int) -> None:
+    """But for the order in which matrix units (AMX) add up what lies at the right end of a row: a code here and there,
+    with a trained style; a random network makes much of any difference.
+    """
+    network, _ = load_checkpoint(find_style("starry-night"))
+    engine = TorchEngine(network, device="cpu", precision="bf16", threads=1)
+    frame = next(natural_frames(1, size=(width // 2 * 2, height // 2 * 2)))
+    [whole] = engine.stylize([frame])
+    tiled = stylize_in_tiles(engine, frame, reach=network.architecture.reach, side=512)
+    for a, b in ((whole.y, tiled.y), (whole.u, tiled.u), (whole.v, tiled.v)):
+        assert np.abs(a.astype(int) - b).max() <= 1
+        assert (a != b).mean() < 0.01
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
