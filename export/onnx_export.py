@@ -38,7 +38,12 @@ CHECKS = ((64, 64, 4), (427, 241, 1), (70, 45, 2))
 """(width, height, pictures at once) of what the check runs: on the network's multiple and off it."""
 
 CLOSE = 1e-3
-"""Of full scale: what fp32 may be away from PyTorch; one value in a thousand may be a rounded code further away."""
+"""Of full scale: what fp32 may be away from PyTorch."""
+
+FLIPPED = 5e-3
+"""The share of the values that may be further away. The rgb files make 8-bit codes inside; one that lies between two
+and is rounded to the other side turns a contour's phase, and is seen as far as the network reaches: some 8,000 values.
+"""
 
 FAITHFUL: dict[Precision, float] = {"fp16": 45.0, "int8": 30.0}
 """PSNR in dB that the others must have against PyTorch in fp32."""
@@ -264,7 +269,7 @@ def verdict(checks: Sequence[Check], precision: Precision) -> str:
     """What is wrong with a file; empty where it does what PyTorch does."""
     for check in checks:
         if precision == "fp32":
-            if not (check.far <= CLOSE and check.mean_difference <= CLOSE * 255):
+            if not (check.far <= FLIPPED and check.mean_difference <= CLOSE * 255):
                 return f"{check}; {check.far:.2%} of it further than {CLOSE:g} of full scale"
         elif not check.psnr >= FAITHFUL[precision]:
             return f"{check}; {precision} needs {FAITHFUL[precision]:g} dB"
