@@ -13,14 +13,17 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+import torch.nn.functional as F
 
 from export import onnx_export
 from export.onnx_export import export_onnx
 from realtime.cli import main
+from realtime.engines.graph import RGB_CODES
 from realtime.errors import InputError, RestyleError, StyleError
 from realtime.media.stills import write_image
 from realtime.stylizer import Stylizer
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
+from realtime.transnet.color import planes_from_rgb
 from realtime.transnet.folding import fold
 from realtime.transnet.network import Architecture, TransNet, identity_network
 from tests.engines.helpers import mild_network
@@ -158,22 +161,37 @@ def check(**changes: float) -> onnx_export.Check:
 
 
 @pytest.mark.parametrize(
-    ("precision", "changes", "good"),
+    ("precision", "ends", "changes", "good"),
     [
-        ("fp32", {}, True),
-        ("fp32", {"max_difference": 1.0, "far": 0.0009}, True),
-        ("fp32", {"far": 0.0051}, False),
-        ("fp32", {"mean_difference": 0.26}, False),
-        ("fp32", {"mean_difference": float("inf")}, False),
-        ("fp16", {"psnr": 45.1}, True),
-        ("fp16", {"psnr": 44.9}, False),
-        ("int8", {"psnr": 30.1}, True),
-        ("int8", {"psnr": 29.9}, False),
-        ("int8", {"psnr": float("nan")}, False),
+        ("fp32", "rgb", {}, True),
+        ("fp32", "planes", {"max_difference": 1.0, "far": 0.0009}, True),
+        ("fp32", "planes", {"max_difference": 1.0, "far": 0.0011}, False),
+        ("fp32", "rgb", {"max_difference": 0.26, "far": 1e-6}, False),
+        ("fp32", "rgb-uint8", {"max_difference": 1.0, "far": 0.0049}, True),
+        ("fp32", "rgb-uint8", {"far": 0.0051}, False),
+        ("fp32", "rgb", {"mean_difference": 0.26}, False),
+        ("fp32", "rgb-uint8", {"mean_difference": float("inf")}, False),
+        ("fp16", "rgb", {"psnr": 45.1}, True),
+        ("fp16", "rgb", {"psnr": 44.9}, False),
+        ("int8", "planes", {"psnr": 30.1}, True),
+        ("int8", "planes", {"psnr": 29.9}, False),
+        ("int8", "planes", {"psnr": float("nan")}, False),
     ],
 )
-def test_what_passes(precision: Any, changes: dict[str, float], good: bool) -> None:
-    assert (onnx_export.verdict([check(), check(**changes)], precision) == "") is good
+def test_what_passes(precision: Any, ends: Any, changes: dict[str, float], good: bool) -> None:
+    assert (onnx_export.verdict([check(), check(**changes)], precision, ends) == "") is good
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 24), (17, 23), (1, 1)])
+def test_pictures_of_whole_codes(height: int, width: int) -> None:
+    rng = np.random.default_rng(0)
+    rgb = torch.from_numpy(rng.random((2, 3, height, width), np.float32)).round()  # the loudest colours there are
+    made = onnx_export.whole_codes(rgb)
+    assert made.shape == rgb.shape and made.min() >= 0 and made.max() <= 1
+    even = F.pad(made, (0, width % 2, 0, height % 2), mode="replicate")
+    for plane in planes_from_rgb(even, *RGB_CODES):
+        assert torch.allclose(plane, plane.round(), atol=1e-3)
+    assert height * width == 1 or made.std() > 0.1
 
 
 def test_numbers_that_overflow_are_a_mismatch(tmp_path: Path) -> None:
