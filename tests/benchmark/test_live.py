@@ -16,6 +16,7 @@ from realtime.transnet.network import Architecture
 from tests.transnet.test_network import random_network
 
 GOOD: dict[str, Any] = {
+    "frames_in": 300,
     "frames_out": 300,
     "dropped": 0,
     "fps": 30.0,
@@ -37,7 +38,9 @@ def fake(**changes: Any) -> list[str]:
 def test_what_is_good_has_no_faults() -> None:
     assert live.easy(command=fake()).faults == []
     assert live.held(command=fake()).faults == []
-    assert live.overload(command=fake(dropped=5)).faults == []
+    overload = live.overload(command=fake(frames_in=600, dropped=300))
+    assert overload.faults == []
+    assert overload.name == "640x360, 2.00 frames for each that it can show"
     assert str(live.easy(command=fake())).endswith("good")
 
 
@@ -47,14 +50,28 @@ def test_what_is_good_has_no_faults() -> None:
         (live.easy, {"dropped": 1}, "dropped"),
         (live.easy, {"p95": 46.0}, "latency"),
         (live.held, {"fps": 28.0}, "rate"),
-        (live.overload, {"dropped": 9, "last_quarter_p99": 19.0}, "latency grew"),
-        (live.overload, {}, "no overload"),
+        (live.overload, {"frames_in": 600, "last_quarter_p99": 19.0}, "latency grew"),
+        (live.overload, {"frames_in": 560, "dropped": 260}, "not twice"),
     ],
 )
 def test_faults_are_found(situation: Any, changes: dict[str, Any], fault: str) -> None:
     found = situation(command=fake(**changes))
     assert len(found.faults) == 1 and fault in found.faults[0]
     assert fault in str(found)
+
+
+def test_overload_is_made_stronger_until_it_is_one() -> None:
+    """A filter that shows 40 a second, and takes so long to start that a short run of it shows 25."""
+    script = f"""
+import json, re, sys
+asked = " ".join(sys.argv)
+rate, seconds = (float(re.search(p, asked)[1]) for p in (r"rate=(\\d+)", r"--seconds (\\S+)"))
+shown = round((40 if seconds > 8 else 25) * seconds)
+print(json.dumps({GOOD!r} | dict(frames_in=max(shown, round(rate * seconds)), frames_out=shown, fps=shown / seconds)))
+"""
+    found = live.overload(command=[sys.executable, "-c", script])
+    assert found.faults == []
+    assert 1.9 <= found.summary["frames_in"] / found.summary["frames_out"] < 2.3
 
 
 def test_growing_memory_is_found() -> None:
