@@ -48,7 +48,8 @@ class FusedConv(nn.Module):
         """(N, I, H, W) channels_last -> (N, O, H', W')."""
         stride = self.conv.stride[1]
         # oneDNN's kernels for AMX are wrong where a strided convolution's output is one column wide (PyTorch 2.15):
-        # they get a second one to compute.
+        # they get a second one to compute. Plain bf16 convolutions are as wrong there, and are left so: they run in
+        # training, whose crops are wider, and where this module's operators are missing.
         narrow = 1 < stride >= x.shape[3]
         if narrow:
             x = F.pad(x, (0, stride, 0, 0), mode="replicate")

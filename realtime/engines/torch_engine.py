@@ -207,8 +207,8 @@ def keep_memory() -> None:
 
     It would give megabytes back to the system after each layer and fetch them again: a tenth of the processor's time
     went into clearing pages. What is kept must then be found again by whichever thread needs it, so that threads share
-    two arenas instead of having one each: over 43,000 frames memory grew by 10 MB, not 74. Other C libraries are left
-    alone. The codes are those of malloc.h.
+    two arenas instead of having one each; with those memory crept up for hours. Other C libraries are left alone. The
+    codes are those of malloc.h.
     """
     trim_threshold, top_pad, mmap_threshold, arena_max = -1, -2, -3, -8
     if platform.libc_ver()[0] != "glibc":
