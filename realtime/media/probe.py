@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MediaError
 from ..frames import UNSPECIFIED, ColorTags, Range, guess_matrix
-from .boxes import shown_seconds
+from . import boxes, ebml
+from .cropping import Cropper, Margins
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -64,7 +65,7 @@ class MediaInfo:
         path: the file, as given.
         formats: FFmpeg's names of the container ("mov", "mp4", ...).
         video_index: index of the stream that is "the video".
-        width, height: coded size in pixels, before rotation and aspect are applied.
+        width, height: size in pixels, before rotation and aspect are applied and after the file's own cropping.
         frames: number of pictures, an estimate; None where nothing tells.
         duration: seconds from the first to the last of picture and sound; None where unknown.
         average_rate: frames per second; None where unknown.
@@ -83,6 +84,7 @@ class MediaInfo:
         other: further streams (data, attachments, cover art, second videos), in words.
         chapters: number of chapters.
         metadata: the container's own tags.
+        cropped: what the file cuts off of its decoded pictures; None where it cuts off nothing.
         shown: seconds for which the video's own header says that it is shown; None where there is no such header.
         file_size: bytes; None where it is no plain file.
         other_bit_rate: bits per second of all sound, as far as the file tells.
@@ -112,6 +114,7 @@ class MediaInfo:
     other: tuple[str, ...] = ()
     chapters: int = 0
     metadata: dict[str, str] = field(default_factory=dict)
+    cropped: Margins | None = None
     shown: float | None = None
     file_size: int | None = None
     other_bit_rate: int = 0
@@ -135,7 +138,10 @@ def probe(path: str | os.PathLike[str]) -> MediaInfo:
     container = open_input(path)
     try:
         stream = pick_video(container, path)
-        return _describe(container, stream, _first_picture(container, stream, path), Path(path))
+        picture, margins = _first_picture(container, stream, path), _margins(container, stream, path)
+        if margins is None or margins.size(picture.width, picture.height) is None:
+            return _describe(container, stream, picture, Path(path))
+        return replace(_describe(container, stream, Cropper(margins)(picture), Path(path)), cropped=margins)
     finally:
         container.close()
 
@@ -271,6 +277,16 @@ def _first_picture(container: InputContainer, stream: VideoStream, path: str | o
     raise MediaError(f"{os.fspath(path)}: not one picture of its video can be decoded{why}; is the file damaged?")
 
 
+def _margins(container: InputContainer, stream: VideoStream, path: str | os.PathLike[str]) -> Margins | None:
+    """What the container's header cuts off of a track's pictures."""
+    if "mov" in container.format.name:
+        return boxes.cropping(path).get(stream.id)
+    if "matroska" in container.format.name:
+        tracks = [s for s in container.streams.video if not int(s.disposition) & ATTACHED_PICTURE]
+        return dict(zip((s.index for s in tracks), ebml.cropping(path), strict=False)).get(stream.index)
+    return None
+
+
 def _describe(container: InputContainer, stream: VideoStream, frame: VideoFrame, path: Path) -> MediaInfo:
     codec = codec_name(stream)
     time_base = Fraction(stream.time_base or frame.time_base or Fraction(1, 1000))
@@ -326,7 +342,7 @@ def _describe(container: InputContainer, stream: VideoStream, frame: VideoFrame,
         other=tuple(others),
         chapters=len(container.chapters()),
         metadata=dict(container.metadata),
-        shown=shown_seconds(path).get(stream.id) if "mov" in container.format.name else None,
+        shown=boxes.shown_seconds(path).get(stream.id) if "mov" in container.format.name else None,
         file_size=_plain_size(path),
         other_bit_rate=sum(map(_bit_rate, container.streams.audio)),
     )

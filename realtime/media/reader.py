@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import InputError, MediaError
 from ..frames import Frame
+from .cropping import Cropper
 from .deinterlace import Deinterlacer
 from .hdr import SDR, ToneMapper, hdr_kind
 from .jumps import JUMPING_FORMATS, SteadyClock
@@ -112,6 +113,10 @@ class VideoReader:
 
         self._clock = SteadyClock() if JUMPING_FORMATS & set(self.info.formats) else None
         self._deinterlacer = Deinterlacer()
+        self._cropper = None if self.info.cropped is None else Cropper(self.info.cropped)
+        if self.info.cropped is not None:
+            shown = f"{self.info.width}x{self.info.height}"
+            self.notes.append(f"the pictures were cropped to {shown}, as the file asks for")
         self._tone: ToneMapper | None = None
         if kind is not None:
             self._tone = ToneMapper(kind, self.width, self.height)
@@ -378,6 +383,8 @@ class VideoReader:
     _jump = 0
 
     def _frame(self, picture: VideoFrame, pts: int, duration: int) -> Frame:
+        if self._cropper is not None:
+            picture = self._cropper(picture)
         color = frame_color(picture, self.info.codec)
         tone = self._tone
         if tone is not None:
