@@ -99,13 +99,17 @@ class FusedTransNet(nn.Module):
         self.refine = _fuse(folded.refine)
         assert isinstance(folded.out, nn.Conv2d)
         self.out = FusedConv(folded.out)
-        self.shuffle = folded.shuffle
+        self.shuffle, self.mix_shuffle = folded.shuffle, folded.mix_shuffle
 
     def forward(self, planes: Tensor) -> Tensor:
         """See `FoldedTransNet.forward`."""
         x = self.down(self.stem(planes))
         if self.mix is not None and self.contours is not None:
-            x = self.mix.add_to(x, self.contours(planes))
+            waves = self.contours(planes)
+            if self.mix_shuffle == 1:
+                x = self.mix.add_to(x, waves)
+            else:
+                x = x.add_(F.pixel_shuffle(self.mix(waves), self.mix_shuffle))
         x = self.blocks(x)
         return cast(Tensor, self.out(self.refine(F.pixel_shuffle(self.up(x), self.shuffle))))
 

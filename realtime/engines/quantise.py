@@ -57,13 +57,12 @@ class _Seam:
     """Channels that some convolutions give and others take, with nothing but sums, ReLU and a shuffle between.
 
     Attributes:
-        givers: convolutions; `phases` of their outputs, one after the other, become one channel.
+        givers: convolutions; where one gives more than the channels, the phases of one become neighbouring pixels.
         takers: convolutions.
     """
 
     givers: tuple[nn.Conv2d, ...]
     takers: tuple[nn.Conv2d, ...]
-    phases: int = 1
 
 
 def _seams(network: FoldedTransNet) -> list[_Seam]:
@@ -76,20 +75,20 @@ def _seams(network: FoldedTransNet) -> list[_Seam]:
         return part[0] if isinstance(part, nn.Sequential) else part
 
     blocks: list[Any] = list(network.blocks)
-    wanted: list[tuple[Sequence[nn.Module], Sequence[nn.Module], int]] = [
-        ([network.stem], [down_of(network.down)], 1),
-        ([network.up], [network.refine], network.shuffle**2),
-        ([network.refine], [network.out], 1),
+    wanted: list[tuple[Sequence[nn.Module], Sequence[nn.Module]]] = [
+        ([network.stem], [down_of(network.down)]),
+        ([network.up], [network.refine]),
+        ([network.refine], [network.out]),
     ]
     for block in blocks:
         assert isinstance(block, FoldedBlock)
         if isinstance(block.norm, nn.Identity):
-            wanted.append(([block.first], [block.second], 1))
+            wanted.append(([block.first], [block.second]))
     mix = [] if network.mix is None else [network.mix]
-    wanted.append(([network.down, *mix, *(b.second for b in blocks)], [*(b.first for b in blocks), network.up], 1))
+    wanted.append(([network.down, *mix, *(b.second for b in blocks)], [*(b.first for b in blocks), network.up]))
     return [
-        _Seam(tuple(givers), tuple(takers), phases)  # type: ignore[arg-type]
-        for givers, takers, phases in wanted
+        _Seam(tuple(givers), tuple(takers))  # type: ignore[arg-type]
+        for givers, takers in wanted
         if plain(*givers, *takers)
     ]
 
@@ -109,9 +108,9 @@ def balanced(network: FoldedTransNet, gains: Sequence[Tensor]) -> FoldedTransNet
     """
     network = deepcopy(network)
     for seam, gain in zip(_seams(network), gains, strict=True):
-        given = gain.repeat_interleave(seam.phases)
         for conv in seam.givers:
             assert conv.bias is not None
+            given = gain.repeat_interleave(conv.out_channels // len(gain))
             conv.weight.data = conv.weight / given[:, None, None, None]
             conv.bias.data = conv.bias / given
         for conv in seam.takers:

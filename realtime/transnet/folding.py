@@ -51,7 +51,7 @@ class FoldedTransNet(nn.Module):
         shuffle: int,
     ) -> None:
         super().__init__()
-        self.shuffle = shuffle
+        self.shuffle, self.mix_shuffle = shuffle, 1 if mix is None else 2 // shuffle
         self.stem, self.down, self.contours, self.mix = stem, down, contours, mix
         self.blocks, self.up, self.refine, self.out = blocks, up, refine, out
 
@@ -74,7 +74,8 @@ class FoldedTransNet(nn.Module):
         x = F.relu_(self.stem(planes))
         x = F.relu_(self.down(x))
         if self.mix is not None and self.contours is not None:
-            x = x + self.mix(self.contours(planes))
+            mixed = self.mix(self.contours(planes))
+            x = x + (F.pixel_shuffle(mixed, self.mix_shuffle) if self.mix_shuffle > 1 else mixed)
         x = self.blocks(x)
         x = F.pixel_shuffle(F.relu_(self.up(x)), self.shuffle)
         x = F.relu_(self.refine(x))

@@ -80,8 +80,6 @@ class Architecture:
             if getattr(self, name) not in get_args(kind):
                 allowed = ", ".join(str(value) for value in get_args(kind))
                 raise ValueError(f"{name} must be one of {allowed}, not {getattr(self, name)!r}")
-        if self.cell == 4 and self.contours:
-            raise ValueError("contours are means of 8x8 cells: a body at 1/4 size takes none")
 
     def to_dict(self) -> dict[str, Any]:
         """The architecture as plain JSON values."""
@@ -107,16 +105,23 @@ class Architecture:
         phases = self.cell**2 // 16
         planes = 3 * len(self.contours)
         body = 9 * self.width * self.body + self.body * phases * self.width  # down and up
-        body += 4 * PLANE_CHANNELS * planes + 9 * 2 * planes * self.body  # contours, mix
         one = 9 * self.body**2 if self.convolution == "plain" else self.body * (9 + self.body)
-        return quarter + (body + len(self.dilations) * 2 * one) / self.cell**2
+        contours = (4 * PLANE_CHANNELS * planes + 9 * 2 * planes * self.body * self.contour_phases) / MULTIPLE**2
+        return quarter + contours + (body + len(self.dilations) * 2 * one) / self.cell**2
+
+    @property
+    def contour_phases(self) -> int:
+        """Cells of the body that lie in one of the contours' cells, which are 8 pixels wide whatever the body's are."""
+        return (MULTIPLE // self.cell) ** 2
 
     @property
     def reach(self) -> int:
         """Luma pixels that a pixel of the output can depend on, at most, in each direction."""
         quarter_cells = 4  # stem, down, refine, out
-        body_cells = bool(self.contours) + sum(1 + d for d in self.dilations)  # mix, blocks
-        return 4 * quarter_cells + self.cell * body_cells + MULTIPLE  # and both may lie at the far ends of their cells
+        body_cells = sum(1 + d for d in self.dilations)
+        mix = MULTIPLE * bool(self.contours)
+        # and both may lie at the far ends of their cells
+        return 4 * quarter_cells + self.cell * body_cells + mix + MULTIPLE
 
 
 class ChannelNorm(nn.Module):
@@ -266,7 +271,8 @@ class TransNet(nn.Module):
         self.down_norm = _norm(a.norm, a.body)
         if a.contours:
             self.contours = Contours(a.contours)
-            self.mix = conv3x3(6 * len(a.contours), a.body)
+            waves, phases = 6 * len(a.contours), a.contour_phases
+            self.mix = conv3x3(waves, a.body) if phases == 1 else PhaseConv(waves, (phases,) * a.body, 3, a.phases)
             nn.init.zeros_(self.mix.weight)
             assert self.mix.bias is not None
             nn.init.zeros_(self.mix.bias)
@@ -288,7 +294,7 @@ class TransNet(nn.Module):
         x = F.relu(self.stem_norm(self.stem(planes)))
         x = F.relu(self.down_norm(self.down(x)))
         if self.architecture.contours:
-            x = x + self.mix(self.contours(planes))
+            x = x + F.pixel_shuffle(self.mix(self.contours(planes)), MULTIPLE // self.architecture.cell)
         x = F.relu(F.pixel_shuffle(self.up(self.blocks(x)), self.architecture.cell // 4))
         x = F.relu(self.refine_norm(self.refine(x)))
         return cast(Tensor, self.out(x))

@@ -18,7 +18,7 @@ from tests.transnet.test_network import random_network
 
 ARCHITECTURES = [
     Architecture(width=8, body=16, dilations=(1, 2), contours=(4, 8)),
-    Architecture(width=8, body=16, dilations=(2,), norm="layer", contours=(), cell=4),
+    Architecture(width=8, body=16, dilations=(2,), norm="layer", contours=(4,), cell=4),
 ]
 
 

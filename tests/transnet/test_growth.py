@@ -22,11 +22,11 @@ CHANGES: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("convolution", ["plain", "depthwise"])
+@pytest.mark.parametrize("kind", [{}, {"convolution": "depthwise"}, {"cell": 4}], ids=str)
 @pytest.mark.parametrize("changes", CHANGES, ids=str)
-def test_it_paints_what_it_painted(changes: dict[str, Any], convolution: Any) -> None:
-    network = random_network(replace(OLD, convolution=convolution))
-    new = replace(OLD, convolution=convolution, **changes)
+def test_it_paints_what_it_painted(changes: dict[str, Any], kind: dict[str, Any]) -> None:
+    old = replace(OLD, **kind)
+    network, new = random_network(old), replace(old, **changes)
     grown = grow(network, new)
     assert grown.architecture == new and not grown.training
     planes = torch.randn(2, PLANE_CHANNELS, 12, 16)
@@ -34,11 +34,13 @@ def test_it_paints_what_it_painted(changes: dict[str, Any], convolution: Any) ->
         assert torch.allclose(grown(planes), network(planes), atol=1e-4)
 
 
-def test_contours_come_without_influence() -> None:
-    network = random_network(replace(OLD, contours=()))
+@pytest.mark.parametrize("cell", [4, 8])
+def test_contours_come_without_influence(cell: Any) -> None:
+    new = replace(OLD, cell=cell)
+    network = random_network(replace(new, contours=()))
     planes = torch.randn(1, PLANE_CHANNELS, 12, 16)
     with torch.no_grad():
-        assert torch.allclose(grow(network, OLD)(planes), network(planes), atol=1e-5)
+        assert torch.allclose(grow(network, new)(planes), network(planes), atol=1e-5)
 
 
 def test_what_is_new_learns() -> None:
