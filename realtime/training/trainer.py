@@ -24,7 +24,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from realtime.engines.torch_engine import cpu_has_bf16
+from realtime.engines.torch_engine import cpu_has_bf16, keep_memory
 from realtime.errors import InputError, RestyleError
 from realtime.training import losses
 from realtime.training.adversarial import LEARNING_RATE, Discriminator, judge_error, painter_error, painting_crops
@@ -183,6 +183,8 @@ class Trainer:
         self.fabric = _fabric(c)
         self.fabric.launch()
         device = self.fabric.device
+        if device.type == "cpu":
+            keep_memory()  # a step frees and takes hundreds of megabytes
         self.loss_network = LossNetwork.load(c.features).to(device).to(memory_format=torch.channels_last)
         with torch.no_grad():
             taps = self.loss_network(self.painting[None].to(device) / 255)
