@@ -13,6 +13,10 @@ class DiskFull(RestyleError):
     """There is no room for the output. What follows would fail in the same way."""
 
 
+class DeviceLost(RestyleError):
+    """A GPU has failed in a way after which this process cannot use it. What follows would fail in the same way."""
+
+
 class InputError(RestyleError):
     """Something the user gave is wrong: a file, an option, a style. Found before any work is lost. Exit code 2."""
 

@@ -5,9 +5,10 @@ This is the one thing that media and networks share. Nothing here knows PyAV or 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -115,12 +116,108 @@ class Frame:
         return replace(self, y=y, u=u, v=v)
 
     def fits_with(self, other: Frame) -> bool:
-        """Whether both can go through a network in one batch: the same size and the same meaning of the numbers."""
+        """Whether both can go through a network in one batch: the same size, memory and meaning of the numbers."""
         return (
-            self.y.shape == other.y.shape
+            (self.height, self.width) == (other.height, other.width)
+            and type(self) is type(other)
             and self.color.matrix == other.color.matrix
             and self.color.range == other.color.range
         )
+
+
+class DevicePlane(Protocol):
+    """A plane in some device's memory, to be taken by DLPack: a decoder's, or a network's tensor."""
+
+    def __dlpack__(self, *, stream: int | None = None) -> Any:
+        """A capsule of the plane. Decoders' planes take no stream: whoever reads waits for the decoder first."""
+        ...
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """(kind, index): 1 is the CPU, 2 CUDA."""
+        ...
+
+
+Planes = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+class SurfaceFrame(Frame):
+    """A frame that lies in a device's memory as NV12: luma, and chroma with U and V side by side.
+
+    It serves everywhere as a frame does: `y`, `u` and `v` are fetched from the device when somebody first looks at
+    them. What works on the device takes `luma` and `chroma` and leaves those alone.
+
+    Attributes:
+        luma: (H, W) uint8, lines as far apart as the device likes it; H and W are even. It is complete, or what
+            completes it lies in the device's default stream, when the frame is handed on.
+        chroma: (H/2, W/2, 2) uint8: U, V.
+        owner: kept for as long as the planes are needed. A decoder would paint its next picture there otherwise.
+    """
+
+    __slots__ = ("_fetch", "_host", "_size", "chroma", "luma", "owner")
+
+    def __init__(
+        self,
+        luma: DevicePlane,
+        chroma: DevicePlane,
+        *,
+        size: tuple[int, int],
+        fetch: Callable[[], Planes],
+        owner: object = None,
+        pts: int = 0,
+        duration: int = 0,
+        time_base: Fraction = Fraction(1, 1000),
+        color: ColorTags | None = None,
+    ) -> None:
+        """Describe a surface.
+
+        Args:
+            luma, chroma, owner: see above.
+            size: (width, height) in pixels.
+            fetch: copies the planes to the CPU: Y, U and V as in `Frame`.
+            pts, duration, time_base, color: see `Frame`.
+        """
+        self.luma, self.chroma, self.owner = luma, chroma, owner
+        self._size, self._fetch = size, fetch
+        self._host: Planes | None = None
+        self.pts, self.duration, self.time_base = pts, duration, time_base
+        self.color = color or ColorTags()
+
+    def _planes(self) -> Planes:
+        if self._host is None:
+            self._host = self._fetch()
+        return self._host
+
+    @property
+    def y(self) -> np.ndarray:  # type: ignore[override]
+        return self._planes()[0]
+
+    @property
+    def u(self) -> np.ndarray:  # type: ignore[override]
+        return self._planes()[1]
+
+    @property
+    def v(self) -> np.ndarray:  # type: ignore[override]
+        return self._planes()[2]
+
+    @property
+    def fetched(self) -> bool:
+        """Whether somebody has looked at the planes on the CPU."""
+        return self._host is not None
+
+    @property
+    def height(self) -> int:
+        return self._size[1]
+
+    @property
+    def width(self) -> int:
+        return self._size[0]
+
+    def __repr__(self) -> str:
+        return f"SurfaceFrame({self.width}x{self.height}, pts={self.pts})"
+
+    def with_planes(self, y: np.ndarray, u: np.ndarray, v: np.ndarray) -> Frame:
+        """A frame of the same time and colour tags with planes on the CPU."""
+        return Frame(y, u, v, self.pts, self.duration, self.time_base, self.color)
 
 
 def chroma_shape(height: int, width: int) -> tuple[int, int]:

@@ -6,8 +6,6 @@ The measurement is kept in the user's cache folder for this machine, these versi
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import platform
 import time
 from collections.abc import Sequence
@@ -24,11 +22,14 @@ import torch
 from realtime import __version__
 from realtime.engines import sessions
 from realtime.engines.base import Backend, Engine, Precision
-from realtime.engines.machine import cache_folder, cpu_name
+from realtime.engines.cuda_engine import CudaEngine
+from realtime.engines.kept import Kept
+from realtime.engines.machine import cpu_name
 from realtime.engines.onnx_engine import OnnxEngine
 from realtime.engines.openvino_engine import OpenVinoEngine
 from realtime.engines.quantise import Calibration, calibrate, generated_pictures
 from realtime.engines.torch_engine import TorchEngine, choose_device, cpu_has_bf16, using_threads
+from realtime.engines.tuning import tune
 from realtime.errors import InputError, RestyleError
 from realtime.frames import Frame
 from realtime.transnet.checkpoint import StyleCard, load_checkpoint
@@ -163,7 +164,7 @@ def choose(
     if len(could) == 1:
         return maker.engine(could[0])
     key = _key(network, [backend, device, precision, batch, threads or torch.get_num_threads(), faithful])
-    kept = _Kept("engines.json")
+    kept = Kept("engines.json")
     speeds = _speeds(kept.read(key), could)
     if speeds is None:
         speeds = _measure(maker, could)
@@ -201,7 +202,7 @@ class _Maker:
 
     def _measured(self) -> tuple[Calibration, float]:
         if self._int8 is None:
-            kept = _Kept("calibrations.json")
+            kept = Kept("calibrations.json")
             weights = hashlib.sha256()
             for name, value in self.network.state_dict().items():
                 weights.update(name.encode() + value.numpy().tobytes())
@@ -224,7 +225,17 @@ class _Maker:
         make: Any = {"torch": TorchEngine, "onnx": OnnxEngine, "openvino": OpenVinoEngine}[candidate.backend]
         if precision == "int8" and candidate.backend != "torch":
             make = partial(make, calibration=self.calibration)
+        if candidate.backend == "torch" and candidate.device.startswith("cuda"):
+            return self._cuda(candidate.device, precision)
         engine: Engine = make(self.network, device=candidate.device, precision=precision, **self.options)
+        return engine
+
+    def _cuda(self, device: str, precision: Precision) -> Engine:
+        """PyTorch's engine for CUDA, as it runs best there."""
+        tuning = tune(self.network, device, precision)
+        options: Any = self.options
+        engine = CudaEngine(self.network, device=device, precision=precision, plan=tuning.plan, **options)
+        engine.notes.append(tuning.note)
         return engine
 
 
@@ -310,44 +321,3 @@ def _key(network: TransNet, asked: list[Any]) -> dict[str, Any]:
         "network": network.architecture.to_dict(),
         "asked": asked,
     }
-
-
-class _Kept:
-    """Findings in a file of the cache folder. One that cannot be read is made again; one that cannot be kept is not.
-
-    Args:
-        name: of the file.
-        most: findings that it holds; the oldest go.
-    """
-
-    def __init__(self, name: str, most: int = 64) -> None:
-        self.path, self.most = cache_folder() / name, most
-        self.problem = "not kept"
-
-    def _all(self) -> dict[str, Any]:
-        try:
-            found = json.loads(self.path.read_text())
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
-
-    def read(self, key: dict[str, Any]) -> Any:
-        """What was found for a key; None where nothing was."""
-        found = self._all().get(_digest_of(key))
-        return found.get("found") if isinstance(found, dict) and found.get("key") == key else None
-
-    def write(self, key: dict[str, Any], found: Any) -> None:
-        """Keep a finding beside the others."""
-        entries = {**self._all(), _digest_of(key): {"key": key, "found": found}}
-        entries = dict(list(entries.items())[-self.most :])
-        part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(entries) + "\n")
-            part.replace(self.path)
-        except OSError as error:
-            self.problem = f"not kept: {self.path}: {error.strerror or error}"
-
-
-def _digest_of(key: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]

@@ -23,7 +23,7 @@ from realtime.frames import Frame, Matrix, Range, chroma_shape
 from realtime.transnet.folding import FoldedTransNet, fold
 from realtime.transnet.network import MULTIPLE, PLANE_CHANNELS, TransNet
 
-_TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 MOST_WORKERS = 8
@@ -87,7 +87,7 @@ def choose_precision(wanted: Precision, device: torch.device) -> str:
         if device.type == "cpu":
             return "bf16" if cpu_has_bf16() else "fp32"
         return "fp16"
-    if wanted not in _TYPES:
+    if wanted not in TYPES:
         raise InputError(f"precision {wanted!r}: choose auto, fp32, fp16 or bf16")
     if wanted == "fp16" and device.type == "cpu":
         raise InputError("precision 'fp16': not on the CPU; choose auto, fp32 or bf16")
@@ -130,7 +130,7 @@ class TorchEngine:
         self.batch = batch or (min(self.threads, MOST_WORKERS) if where.type == "cpu" else 8)
         self.notes: list[str] = []
         self.trace: Trace | None = None
-        self._where, self._type = where, _TYPES[self.precision]
+        self._where, self._type = where, TYPES[self.precision]
         self._nets: dict[tuple[Matrix, Range], nn.Module] = {}
         if where.type == "cpu":
             keep_memory()

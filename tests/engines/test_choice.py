@@ -120,7 +120,7 @@ def test_a_folder_that_cannot_be_written(speeds: dict[str, float], cache: Path) 
 
 
 def test_findings_do_not_pile_up(cache: Path) -> None:
-    kept = choice._Kept("x.json", most=3)
+    kept = choice.Kept("x.json", most=3)
     for number in range(5):
         kept.write({"n": number}, number)
     assert [kept.read({"n": number}) for number in range(5)] == [None, None, 2, 3, 4]
