@@ -116,13 +116,16 @@ class Frame:
         return replace(self, y=y, u=u, v=v)
 
     def fits_with(self, other: Frame) -> bool:
-        """Whether both can go through a network in one batch: the same size, memory and meaning of the numbers."""
+        """Whether both are of the same size and mean their numbers in the same way."""
         return (
             (self.height, self.width) == (other.height, other.width)
-            and type(self) is type(other)
             and self.color.matrix == other.color.matrix
             and self.color.range == other.color.range
         )
+
+    def batches_with(self, other: Frame) -> bool:
+        """Whether both can go through a network in one batch: they fit, and lie in the same kind of memory."""
+        return type(self) is type(other) and self.fits_with(other)
 
 
 class DevicePlane(Protocol):

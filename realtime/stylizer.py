@@ -16,13 +16,14 @@ from typing import Any, Literal
 import numpy as np
 
 from realtime import pipeline
-from realtime.engines.base import Backend, Engine, Overlapping, Precision, Trace, Traceable
+from realtime.engines.base import Backend, Engine, OnDevice, Overlapping, Precision, Trace, Traceable
 from realtime.engines.tiling import MOST_PIXELS, is_large, stylize_in_tiles
-from realtime.errors import DiskFull, InputError, RestyleError
+from realtime.errors import DeviceLost, DiskFull, InputError, RestyleError
 from realtime.frames import Frame
 from realtime.transnet.gallery import find_style
 
 Hdr = Literal["tonemap", "error"]
+Decoder = Literal["auto", "software", "cuda"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,7 @@ class Stylizer:
         resume: bool = False,
         skip_existing: bool = False,
         hdr: Hdr = "tonemap",
+        decoder: Decoder = "auto",
         progress: Callable[[Progress], None] | None = None,
         cancel: threading.Event | None = None,
         trace: Trace | None = None,
@@ -151,15 +153,18 @@ class Stylizer:
             resume: keep what is done in a folder beside the output until it is complete, and go on from there.
             skip_existing: do nothing where the output exists.
             hdr: what becomes of PQ and HLG: "tonemap" makes them SDR in bt709, "error" refuses them.
+            decoder: "software", "cuda" (frames are decoded on the GPU and stay there), or "auto": on the GPU where
+                that works.
             progress: called about ten times a second, in this thread.
             cancel: set it to end the run early; nothing is left then.
             trace: told of each piece of work ("open", "decode", "infer", "paint", "encode", "finish"), by the thread
                 that did it; see `realtime.benchmark.trace`. An engine's workers tell one listener at a time.
 
         Returns:
-            input, output, style, frames, seconds (wall), fps, backend, device, precision, encoder, audio_streams,
-            stages ({"decode" | "infer" | "encode": {"busy_seconds", "fps"}}), copied, converted, dropped, notes,
-            warnings (lists of words), resumed (frames that an earlier run had done) and skipped (with `skip_existing`).
+            input, output, style, frames, seconds (wall), fps, backend, device, precision, decoder ("software", "cuda"),
+            encoder, audio_streams, stages ({"decode" | "infer" | "encode": {"busy_seconds", "fps"}}), copied,
+            converted, dropped, notes, warnings (lists of words), resumed (frames that an earlier run had done) and
+            skipped (with `skip_existing`).
 
         Raises:
             InputError: a file or an option is wrong; nothing was written.
@@ -171,6 +176,7 @@ class Stylizer:
         from realtime.media.sequence import SequenceWriter, is_sequence
         from realtime.media.space import check_space, estimate
         from realtime.media.split import compare as split_screen
+        from realtime.media.surfaces import CudaSurfaces
         from realtime.media.writer import VideoWriter
 
         _check_strength(strength)
@@ -178,7 +184,14 @@ class Stylizer:
             return self._skipped(input, output)
         began = time.perf_counter()
         warnings, notes = [], []
-        with VideoReader(input, start=start, end=end, size=parse_size(size), hdr=hdr) as reader:
+        surfaces = None
+        if isinstance(self.engine, OnDevice):
+            surfaces = CudaSurfaces(self.engine.index, self.engine.bind)
+        # Where somebody looks at the source on the CPU, it is decoded there.
+        source = None if compare and decoder == "auto" else surfaces
+        with VideoReader(
+            input, start=start, end=end, size=parse_size(size), hdr=hdr, decoder=decoder, surfaces=source
+        ) as reader:
             total = reader.total_frames
             large = reader.width * reader.height > MOST_PIXELS
             if large:
@@ -219,11 +232,19 @@ class Stylizer:
                 resumed = writer.frames_done
                 work = _After(resumed, paint)
             else:
-                writer = VideoWriter(output, reader, encoder=encoder, quality=quality, overwrite=overwrite)
+                writer = VideoWriter(
+                    output,
+                    reader,
+                    encoder=encoder,
+                    quality=quality,
+                    overwrite=overwrite,
+                    surfaces=None if compare or large else surfaces,
+                )
                 resumed, work = 0, paint
             with (
                 writer,
                 _listening(self.engine, trace),
+                _staying(self.engine, isinstance(writer, VideoWriter) and writer.takes_surfaces),
             ):
                 clock = _Clock()
                 if trace is not None:
@@ -236,7 +257,7 @@ class Stylizer:
                     batch=1 if large else self.engine.batch,
                     ahead=self.engine.ahead if isinstance(self.engine, Overlapping) and not large else 0,
                     depth=1 if large else 4,
-                    fits=Frame.fits_with,
+                    fits=Frame.batches_with,
                     progress=None if progress is None else lambda n: progress(Progress(n, total, clock.seconds)),
                     cancel=cancel,
                     trace=trace,
@@ -260,6 +281,7 @@ class Stylizer:
             "backend": self.engine.backend,
             "device": self.engine.device,
             "precision": self.engine.precision,
+            "decoder": reader.decoder,
             "encoder": written.encoder,
             "audio_streams": written.audio_streams,
             "stages": stages,
@@ -304,6 +326,7 @@ class Stylizer:
             "backend": self.engine.backend,
             "device": self.engine.device,
             "precision": self.engine.precision,
+            "decoder": "",
             "encoder": "",
             "audio_streams": 0,
             "stages": {name: {"busy_seconds": 0.0, "fps": 0.0} for name in pipeline.STAGES},
@@ -351,18 +374,19 @@ class Stylizer:
         if work.folder is not None:
             work.folder.mkdir(exist_ok=True)
         clock, results = _Clock(), []
-        full: DiskFull | None = None
+        hopeless: DiskFull | DeviceLost | None = None
         for job in work.jobs:
             entry: dict[str, Any] = {"input": str(job.source), "output": str(job.target)}
             try:
-                if full is not None:
-                    raise DiskFull(f"{job.target}: not begun, for the disk is full")
+                if hopeless is not None:
+                    why = "the disk is full" if isinstance(hopeless, DiskFull) else "the GPU has failed"
+                    raise type(hopeless)(f"{job.target}: not begun, for {why}")
                 entry = self.video(job.source, job.target, **options)
                 entry["status"] = "skipped" if entry["skipped"] else "done"
             except pipeline.Cancelled:
                 raise
             except RestyleError as error:
-                full = full or (error if isinstance(error, DiskFull) else None)
+                hopeless = hopeless or (error if isinstance(error, DiskFull | DeviceLost) else None)
                 entry.update(status="failed", error=_one_line(error))
             except Exception as error:  # a fault of ours, which is one file's affair all the same
                 entry.update(
@@ -520,6 +544,19 @@ def _listening(engine: Engine, trace: Trace | None) -> Iterator[None]:
         yield
     finally:
         engine.trace = None
+
+
+@contextmanager
+def _staying(engine: Engine, stay: bool) -> Iterator[None]:
+    """The engine's results stay on its device, here."""
+    if not stay or not isinstance(engine, OnDevice):
+        yield
+        return
+    engine.surfaces = True
+    try:
+        yield
+    finally:
+        engine.surfaces = False
 
 
 class _After:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from realtime.stylizer import Stylizer
 
 HdrName = Literal["tonemap", "error"]
+DecoderName = Literal["auto", "software", "cuda"]
 
 
 def _paths(paths: list[Path]) -> list[Path]:
@@ -83,6 +84,10 @@ def video(
     hdr: Annotated[
         HdrName, typer.Option("--hdr", help="HDR (PQ, HLG): make it SDR in bt709, or refuse it.")
     ] = "tonemap",
+    decoder: Annotated[
+        DecoderName,
+        typer.Option("--decoder", help="Where video is decoded; cuda: on the GPU that paints, and frames stay there."),
+    ] = "auto",
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep what is done beside the output, and go on from there the next time.")
     ] = False,
@@ -133,6 +138,7 @@ def video(
         "compare": compare,
         "overwrite": overwrite,
         "hdr": hdr,
+        "decoder": decoder,
         "resume": resume,
         "skip_existing": skip_existing,
     }

@@ -34,7 +34,7 @@ class Engine(Protocol):
     notes: list[str]
 
     def stylize(self, frames: Sequence[Frame], *, strength: float = 1.0, keep_color: bool = False) -> list[Frame]:
-        """Stylise frames of one size and one meaning of the numbers (`Frame.fits_with`).
+        """Stylise frames of one size and one meaning of the numbers (`Frame.batches_with`).
 
         Args:
             frames: any number of them.
@@ -56,6 +56,25 @@ class Traceable(Protocol):
     """
 
     trace: Trace | None
+
+
+@runtime_checkable
+class OnDevice(Protocol):
+    """An engine that takes frames which lie on its device, and can leave its results there.
+
+    Attributes:
+        index: number of the CUDA device.
+        surfaces: results are `SurfaceFrame`s; of even sizes only.
+    """
+
+    surfaces: bool
+
+    @property
+    def index(self) -> int: ...
+
+    def bind(self) -> None:
+        """Make the device's context the current one of this thread, so that a decoder or an encoder can share it."""
+        ...
 
 
 @runtime_checkable

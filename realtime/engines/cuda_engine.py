@@ -455,13 +455,16 @@ class CudaEngine:
                 done = device.mark(compute)
                 return partial(self._give_surfaces, surfaces, frames, done, slot.held, began)
             slot.result.copy_(lane.result, non_blocking=True)
+            if keep_color and on_device:  # the source's colours are there already, and not on the CPU
+                luma = layout.height * layout.width
+                slot.result[:, luma:].copy_(lane.source[:, luma:], non_blocking=True)
             painted = device.mark(compute)
         with device.on(download):
             device.wait(download, painted)
             taken = device.pinned(len(frames), layout.bytes)
             taken.copy_(slot.result[: len(frames)], non_blocking=True)
         slot.fetched = done = device.mark(download)
-        return partial(self._give, taken, frames, layout, keep_color, done, slot.held, began)
+        return partial(self._give, taken, frames, layout, keep_color and not on_device, done, slot.held, began)
 
     def _give(
         self,

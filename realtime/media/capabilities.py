@@ -97,7 +97,7 @@ def _try_encoder(name: str) -> Capability:
     quiet_libraries()
     if name == "libx265":  # writes to stderr by itself
         context.options = {"x265-params": "log-level=none"}
-    with _messages() as said:
+    with messages() as said:
         try:
             context.open()
         except Exception as error:  # each kind of failure has an exception of its own
@@ -117,7 +117,7 @@ def hardware_decoders() -> list[Capability]:
         if kind not in taken:
             found.append(Capability(kind, False, "not for H.264 in this build of FFmpeg"))
             continue
-        with _messages() as said:
+        with messages() as said:
             try:
                 HWAccel(kind, allow_software_fallback=False).create(codec)
             except Exception as error:  # as above
@@ -147,7 +147,7 @@ def listed_microphones() -> list[Capability]:
 
 
 @contextmanager
-def _messages() -> Iterator[_Said]:
+def messages() -> Iterator[_Said]:
     """Catches what FFmpeg logs, which says more than its error codes ("Cannot load libcuda.so.1")."""
     import av.logging
 

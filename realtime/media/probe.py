@@ -88,6 +88,7 @@ class MediaInfo:
         shown: seconds for which the video's own header says that it is shown; None where there is no such header.
         file_size: bytes; None where it is no plain file.
         other_bit_rate: bits per second of all sound, as far as the file tells.
+        interlaced: whether the first picture is.
     """
 
     path: Path
@@ -118,6 +119,7 @@ class MediaInfo:
     shown: float | None = None
     file_size: int | None = None
     other_bit_rate: int = 0
+    interlaced: bool = False
 
     @property
     def shown_size(self) -> tuple[int, int]:
@@ -345,6 +347,7 @@ def _describe(container: InputContainer, stream: VideoStream, frame: VideoFrame,
         shown=boxes.shown_seconds(path).get(stream.id) if "mov" in container.format.name else None,
         file_size=_plain_size(path),
         other_bit_rate=sum(map(_bit_rate, container.streams.audio)),
+        interlaced=bool(frame.interlaced_frame),
     )
 
 

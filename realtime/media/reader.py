@@ -8,25 +8,28 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..errors import InputError, MediaError
-from ..frames import Frame
+from ..errors import InputError, MediaError, RestyleError
+from ..frames import ColorTags, Frame, SurfaceFrame
 from .cropping import Cropper
 from .deinterlace import Deinterlacer
 from .hdr import SDR, ToneMapper, hdr_kind
 from .jumps import JUMPING_FORMATS, SteadyClock
 from .probe import MediaInfo, frame_color, open_input, pick_video, probe, reason
+from .surfaces import DECODERS, CudaSurfaces, Decoder, fetched, software, why_not
 from .tape import PacketTape, packet_time, shift_packet
 
 if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.frame import VideoFrame
     from av.video.plane import VideoPlane
+    from av.video.stream import VideoStream
 
 DIRECT_FORMATS = frozenset({"yuv420p", "yuvj420p", "yuva420p"})
 """Pixel formats whose first three planes are handed on as they lie in the decoder's buffer."""
@@ -55,6 +58,7 @@ class VideoReader:
     One thread reads; the tape may be drained by another.
 
     Attributes:
+        decoder: "cuda" where pictures are decoded on the device and stay there, as `SurfaceFrame`s; else "software".
         info: what `probe` says of the file; its colour is that of the frames that come out.
         width, height: size of the frames that come out.
         sample_aspect_ratio: pixel aspect of the frames that come out; None where unspecified.
@@ -72,6 +76,9 @@ class VideoReader:
         size: int | tuple[int, int] | None = None,
         threads: int = 0,
         hdr: Literal["tonemap", "error"] = "tonemap",
+        decoder: Decoder = "auto",
+        surfaces: CudaSurfaces | None = None,
+        part: tuple[int, int | None] | None = None,
     ) -> None:
         """Open a file.
 
@@ -83,10 +90,14 @@ class VideoReader:
                 shown, that is after rotation; there the pixel aspect is changed so that the shape shown stays.
             threads: decoder threads, 0 for as many as there are cores.
             hdr: what becomes of PQ and HLG: "tonemap" converts them to SDR in bt709, "error" refuses them.
+            decoder: "cuda" decodes on the device of `surfaces`; "auto" does where that works, and else in software.
+            surfaces: the device on which pictures may stay; None decodes in software.
+            part: only pictures with first <= pts < stop come out, in units of the stream's time base (None: to the
+                end). They keep the times that they have in the whole.
 
         Raises:
             MediaError: the file cannot be read, holds no picture, or is HDR and that was refused.
-            InputError: the range or the size makes no sense.
+            InputError: the range or the size makes no sense, or the decoder that was asked for cannot be used.
         """
         self.info: MediaInfo = probe(path)
         self._check_range(start, end)
@@ -102,10 +113,19 @@ class VideoReader:
         self.notes: list[str] = []
         self.frames_read = 0
 
-        self._container = open_input(path)
-        self._stream = pick_video(self._container, path)
-        self._stream.thread_type = "AUTO"
-        self._stream.codec_context.thread_count = threads
+        self._part = part
+        self._threads = threads
+        self._surfaces, why = self._choose_decoder(decoder, surfaces, tone_mapped=kind is not None)
+        if self._surfaces is not None:
+            why = self._open_on_device()
+        if why and decoder == "cuda":
+            raise InputError(f"{os.fspath(path)}: --decoder cuda: {why}; --decoder software decodes it")
+        if why or self._surfaces is None:
+            self._surfaces = None
+            self._open()
+        self.decoder: Literal["software", "cuda"] = "software" if self._surfaces is None else "cuda"
+        if why and surfaces is not None:
+            self.notes.append(f"decoded in software, not on the GPU: {why}")
         self._lock = Lock()
         self._users = 0
         self._closed = False
@@ -134,6 +154,48 @@ class VideoReader:
         self._missing_times = 0
         self._resized = 0
         self._read_error: str | None = None
+        self._off_surface = 0
+
+    def _choose_decoder(
+        self, wanted: Decoder, surfaces: CudaSurfaces | None, *, tone_mapped: bool
+    ) -> tuple[CudaSurfaces | None, str]:
+        """Where to decode, and why not on the device where that was out of the question."""
+        if wanted not in DECODERS:
+            raise InputError(f"decoder {wanted!r}: choose {', '.join(DECODERS)}")
+        if wanted == "software":
+            return None, ""
+        if surfaces is None:
+            return None, "it needs the torch backend on a CUDA device, and pictures as they are"
+        if tone_mapped:
+            return None, "it is HDR, and tone-mapped on the CPU"
+        scaled = (self.width, self.height) != (self.info.width, self.info.height)
+        why = why_not(self.info, scaled=scaled)
+        return (None, why) if why else (surfaces, "")
+
+    def _open_on_device(self) -> str:
+        """Open the file for the device's decoder, or say why that cannot be."""
+        try:
+            self._open()
+        except RestyleError as error:
+            return str(error)
+        if _is_accelerated(self._stream):
+            return ""
+        self._container.close()
+        return f"the GPU has no decoder for {self.info.codec}"
+
+    def _open(self) -> None:
+        """Open the file at its beginning."""
+        path = self.info.path
+        if self._surfaces is None:
+            self._container = open_input(path)
+            self._stream = pick_video(self._container, path)
+            self._stream.thread_type = "AUTO"
+            self._stream.codec_context.thread_count = self._threads
+        else:
+            self._container = self._surfaces.open_input(path)
+            self._stream = pick_video(self._container, path)
+            # Frame threads are of no use beside a device that decodes; slices serve where it refuses the pictures.
+            self._stream.thread_type = "SLICE"
 
     # What the writer needs to know
 
@@ -238,6 +300,8 @@ class VideoReader:
         first = round(Fraction(self.info.start_time) / base)
         begin = first + math.ceil(self.start / base - Fraction(1, 1000)) if self.start > 0 else None
         stop = first + math.ceil(self.end / base - Fraction(1, 1000)) if self.end is not None else None
+        if self._part is not None:
+            begin, stop = self._part
         self._zero: Fraction | None = None if self.is_cut else Fraction(0)
         self._waiting: list[Packet[Any]] = []
         self._stop_time = None if stop is None else stop * base
@@ -354,6 +418,8 @@ class VideoReader:
         for picture in pictures:
             if picture.is_corrupt:
                 self._bad_frames += 1
+            if self._surfaces is not None and (picture.interlaced_frame or self._deinterlacer.count):
+                picture = software(picture)  # what deinterlaces works on the CPU
             yield picture
 
     def _time_of(self, picture: VideoFrame, last: int | None) -> tuple[int, int]:
@@ -389,6 +455,7 @@ class VideoReader:
         tone = self._tone
         if tone is not None:
             picture, color = tone.convert(picture, full_range=color.range == "full"), SDR
+        surface = None if self._surfaces is None else self._surfaces.surface(picture)
         shape = (picture.width, picture.height, picture.format.name)
         if self._source_shape is None:
             self._source_shape = shape
@@ -397,12 +464,29 @@ class VideoReader:
             self._resized += shape[:2] != self._source_shape[:2]
         target = self._color
         same = (color.matrix, color.range) == (target.matrix, target.range)
+        if surface is not None and shape[:2] == (self.width, self.height) and same:
+            return self._surface_frame(surface, pts, duration, target)
+        self._off_surface += self._surfaces is not None
         if shape[2] in DIRECT_FORMATS and shape[:2] == (self.width, self.height) and same:
             planes = picture
         else:
             planes = self._convert(picture, color.matrix, color.range, target.matrix, target.range)
         y, u, v = (plane_view(plane) for plane in planes.planes[:3])
         return Frame(y, u, v, pts, duration, self.info.time_base, target)
+
+    def _surface_frame(self, picture: VideoFrame, pts: int, duration: int, color: ColorTags) -> SurfaceFrame:
+        luma, chroma = picture.planes[:2]
+        return SurfaceFrame(
+            luma,
+            chroma,
+            size=(picture.width, picture.height),
+            fetch=partial(fetched, picture),
+            owner=picture,
+            pts=pts,
+            duration=duration,
+            time_base=self.info.time_base,
+            color=color,
+        )
 
     def _convert(self, picture: VideoFrame, matrix: str, value_range: str, to_matrix: str, to_range: str) -> VideoFrame:
         from av.video.reformatter import Interpolation, VideoReformatter
@@ -451,13 +535,8 @@ class VideoReader:
                     self._container.seek(pts, stream=self._stream, backward=True)
                     return
                 break
-        path = self.info.path
-        threads = self._stream.codec_context.thread_count
         self._container.close()
-        self._container = open_input(path)
-        self._stream = pick_video(self._container, path)
-        self._stream.thread_type = "AUTO"
-        self._stream.codec_context.thread_count = threads
+        self._open()
 
     def _put(self, packet: Packet[Any]) -> None:
         time = packet_time(packet)
@@ -511,11 +590,14 @@ class VideoReader:
             self.notes.append(f"{interlaced} interlaced pictures were deinterlaced ({how})")
         elif interlaced:
             say(f"{name}: {interlaced} pictures are interlaced, and this build of FFmpeg has no filter for that")
+        if self._surfaces is not None:
+            beside = f", {self._off_surface} of them in software" if self._off_surface else ""
+            self.notes.append(f"{self.frames_read} pictures were decoded on the GPU{beside}")
         if self._bad_packets:
             say(f"{name}: {self._bad_packets} damaged video packets were skipped")
         silent = self._packets_in - self._pictures_out
         one_each = self.info.codec in _ONE_PICTURE_A_PACKET and not self._deinterlacer.count
-        if silent > 0 and one_each and not self.is_cut:
+        if silent > 0 and one_each and not self.is_cut and self._part is None:
             say(f"{name}: {silent} video packets gave no picture")
         if self._bad_frames:
             say(f"{name}: {self._bad_frames} pictures are damaged")
@@ -532,7 +614,7 @@ class VideoReader:
         if self._read_error is not None:
             say(f"{name}: reading failed in places ({self._read_error})")
         jumped = self._clock is not None and self._clock.jumps
-        if not self.is_cut and last_end is not None and not jumped:
+        if not self.is_cut and self._part is None and last_end is not None and not jumped:
             self._check_length(float(last_end))
 
     def _check_length(self, last_end: float) -> None:
@@ -555,6 +637,11 @@ class VideoReader:
             slack = max(0.3, 0.05 * expected)
         if reached < expected - slack:
             say(f"{name}: it ends at {reached:.2f} s of {expected:.2f} s; the file seems to be cut off")
+
+
+def _is_accelerated(stream: VideoStream) -> bool:
+    """Whether a device decodes a stream, or will try to."""
+    return bool(stream.codec_context.is_hwaccel)
 
 
 def has_alpha(pix_fmt: str) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from ..errors import DiskFull, InputError, RestyleError
-from ..frames import Frame, chroma_shape
+from ..frames import Frame, SurfaceFrame, chroma_shape
 from .capabilities import quiet_libraries
 from .encoders import (
     AUDIO_ENCODERS,
@@ -45,12 +45,13 @@ from .encoders import (
     immediate,
     video_encoder_list,
 )
-from .geometry import shape
+from .geometry import Shape, shape
 from .palette import Palette
 from .probe import ATTACHED_PICTURE, MediaInfo, codec_name, reason
 from .reader import AV_RANGE, SWS_SPACE, plane_view
 from .sound import Sound, SoundTrack
 from .space import RESERVE, SpaceWatch, megabytes
+from .surfaces import AUTO_SURFACE_ENCODERS, CudaSurfaces
 from .tape import PacketTape, shift_packet
 from .tracks import ConvertedText, Copied, ReencodedAudio, Track, copy_tags, lasting
 
@@ -157,6 +158,7 @@ class VideoWriter:
         threads: int = 0,
         growing: bool = False,
         sound: bool = False,
+        surfaces: CudaSurfaces | None = None,
     ) -> None:
         """Open an output.
 
@@ -171,6 +173,7 @@ class VideoWriter:
             threads: encoder threads, 0 for as many as there are cores.
             growing: see above; the encoder then gives out each picture at once.
             sound: make a track for `hear`.
+            surfaces: a device on which frames may stay: "auto" then takes its encoder where it can be opened.
 
         Raises:
             InputError: the output cannot be made as asked; the message says why and what to do.
@@ -181,6 +184,7 @@ class VideoWriter:
         self.summary = WriteSummary()
         self._reader = reader
         self._growing = growing
+        self._surfaces = surfaces
         self._check_target(overwrite)
         hidden = self._hidden_path()
         self._temporary = self.path if growing else hidden
@@ -276,6 +280,7 @@ class VideoWriter:
             name = AUTO_ENCODERS.get(self._format, "")
             if not name:
                 raise InputError(f"{path}: {path.suffix} does not hold video as we write it; use {KNOWN_EXTENSIONS}")
+            name = self._on_device(name)
         self._add_video(name, quality, threads)
         quiet_libraries()
         self._reader.retain()
@@ -295,6 +300,22 @@ class VideoWriter:
         self._reader.tape.want(self._tracks)
         # Two pictures never share a tick of the container's own clock (a millisecond in Matroska).
         self._shortest = max(1, math.ceil(Fraction(self._stream.time_base or self._time_base) / self._time_base))
+
+    def _on_device(self, name: str) -> str:
+        """The device's encoder for an automatic one, where it can be used; says so where it cannot."""
+        there = AUTO_SURFACE_ENCODERS.get(name)
+        if self._surfaces is None or there is None:
+            return name
+        problem = self._surfaces.encoder_problem(there, self.width, self.height)
+        if problem:
+            self.summary.notes.append(f"encoded in software ({name}), not on the GPU: {there}: {problem}")
+            return name
+        return there
+
+    @property
+    def takes_surfaces(self) -> bool:
+        """Whether frames that lie on the device are encoded there, without a copy."""
+        return self._surface_encoder is not None
 
     def _add_video(self, name: str, quality: float | None, threads: int) -> None:
         path, reader, info = self.path, self._reader, self._reader.info
@@ -325,8 +346,13 @@ class VideoWriter:
         if pix_fmt is None:
             raise InputError(f"encoder {name!r} takes no 4:2:0 video of {shaped.width}x{shaped.height}; try libx264")
         rate = info.average_rate or _FALLBACK_RATE
+        self._surface_encoder = self._device_encoder(codec.name, shaped)
+        accelerator = None
+        if self._surface_encoder is not None:
+            accelerator = self._surface_encoder.encoder_accelerator(codec.name)
+            pix_fmt = pix_fmt if accelerator is None else "nv12"
         try:
-            stream = self._container.add_stream(codec.name, rate=rate)
+            stream = self._container.add_stream(codec.name, rate=rate, hwaccel=accelerator)
         except ValueError:
             raise InputError(
                 f"{path}: {path.suffix} cannot hold {canonical} video; use another extension, such as .mkv, "
@@ -404,6 +430,14 @@ class VideoWriter:
         self._stream = stream
         self._context = context
         self._pix_fmt = pix_fmt
+
+    def _device_encoder(self, name: str, shaped: Shape) -> CudaSurfaces | None:
+        """The device, where this encoder takes its surfaces as they are."""
+        surfaces = self._surfaces
+        if surfaces is None or not surfaces.takes(name) or self.width % 2 or self.height % 2:
+            return None
+        changed = shaped.stretch is not None or shaped.transposed or shaped.mirrored or shaped.flipped
+        return None if changed else surfaces
 
     def _steady_rate(self, average: Fraction) -> Fraction:
         """The frame rate for a container that knows no times: fine enough for all of the source's, within reason."""
@@ -717,6 +751,11 @@ class VideoWriter:
         """The frame in a buffer of the encoder's own kind: one copy of each plane."""
         from av.video.frame import VideoFrame
 
+        if self._surface_encoder is not None and isinstance(frame, SurfaceFrame) and not frame.fetched:
+            surface = self._surface_encoder.picture(frame)
+            surface.pts, surface.time_base = pts, self._time_base
+            self._tag(surface)
+            return surface
         # A fresh buffer each time: the encoder keeps some for its lookahead, and FFmpeg recycles memory of one size.
         full = self._pix_fmt == "yuv444p"
         frame = self._shape.apply(frame)
@@ -732,11 +771,15 @@ class VideoWriter:
             if full and source is not frame.y:
                 source = source.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
             np.copyto(view, source)
+        self._tag(picture)
+        return picture
+
+    def _tag(self, picture: VideoFrame) -> None:
+        """Colour tags, as the encoder was given them."""
         picture.color_range = self._context.color_range
         picture.colorspace = self._context.colorspace
         picture.color_primaries = self._context.color_primaries
         picture.color_trc = self._context.color_trc
-        return picture
 
     def _encode(self, frame: Frame, pts: int) -> None:
         if self._palette is not None:

@@ -74,6 +74,7 @@ def test_every_option_arrives(restyle: Any, stylizer: Stylizer) -> None:
     done = restyle(
         *"video in.mp4 out.mkv --style a.safetensors --size 640x360 --strength 0.5 --keep-color --start 1:30".split(),
         *"--end 95.5 --encoder libx265 --quality 22 --compare --overwrite --hdr error --resume --skip-existing".split(),
+        *"--decoder software".split(),
         *"--backend torch --device cuda:1 --precision fp16 --batch 3 --threads 2".split(),
     )
     assert done.code == 0, done.err
@@ -98,6 +99,7 @@ def test_every_option_arrives(restyle: Any, stylizer: Stylizer) -> None:
         "compare": True,
         "overwrite": True,
         "hdr": "error",
+        "decoder": "software",
         "resume": True,
         "skip_existing": True,
         "progress": None,

@@ -168,13 +168,15 @@ def test_faster_ways_that_are_not_there_are_named() -> None:
 # Surfaces
 
 
+@pytest.mark.parametrize("keep_color", [False, True])
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (50, 66), (48, 64)])
-def test_surfaces_in(height: int, width: int) -> None:
+def test_surfaces_in(height: int, width: int, keep_color: bool) -> None:
     network = random_network(SMALL)
     frames = [frame(height, width, seed) for seed in range(3)]
     device = HostDevice()
-    styled = engine(network, device, plan=Plan(batch=2)).stylize([surface(f) for f in frames])
-    for a, b in zip(plain(network).stylize(frames), styled, strict=True):
+    made = engine(network, device, plan=Plan(batch=2))
+    styled = made.stylize([surface(f) for f in frames], keep_color=keep_color)
+    for a, b in zip(plain(network).stylize(frames, keep_color=keep_color), styled, strict=True):
         assert difference(a, b) <= 1
         assert (a.pts, a.duration, a.time_base, a.color) == (b.pts, b.duration, b.time_base, b.color)
     assert "stream 1 waits for others" in device.log
@@ -215,8 +217,9 @@ def test_surfaces_are_held_until_they_were_read() -> None:
 
 def test_surfaces_and_frames_do_not_share_a_batch() -> None:
     a = frame(16, 16)
-    assert a.fits_with(a) and surface(a).fits_with(surface(a))
-    assert not a.fits_with(surface(a)) and not surface(a).fits_with(a)
+    assert a.batches_with(a) and surface(a).batches_with(surface(a))
+    assert not a.batches_with(surface(a)) and not surface(a).batches_with(a)
+    assert a.fits_with(surface(a)) and surface(a).fits_with(a)
 
 
 # Memory
