@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from realtime.engines.tiling import MOST_PIXELS, is_large, stylize_in_tiles
 from realtime.errors import DeviceLost, DiskFull, InputError, RestyleError
 from realtime.frames import Frame
 from realtime.transnet.gallery import find_style
+
+if TYPE_CHECKING:
+    from realtime.media.fragments import Part
 
 Hdr = Literal["tonemap", "error"]
 Decoder = Literal["auto", "software", "cuda"]
@@ -134,6 +137,7 @@ class Stylizer:
         skip_existing: bool = False,
         hdr: Hdr = "tonemap",
         decoder: Decoder = "auto",
+        parts: bool = False,
         progress: Callable[[Progress], None] | None = None,
         cancel: threading.Event | None = None,
         trace: Trace | None = None,
@@ -155,6 +159,7 @@ class Stylizer:
             hdr: what becomes of PQ and HLG: "tonemap" makes them SDR in bt709, "error" refuses them.
             decoder: "software", "cuda" (frames are decoded on the GPU and stay there), or "auto": on the GPU where
                 that works.
+            parts: with `resume`, what other processes have made of it is kept also with `overwrite` (`paint_part`).
             progress: called about ten times a second, in this thread.
             cancel: set it to end the run early; nothing is left then.
             trace: told of each piece of work ("open", "decode", "infer", "paint", "encode", "finish"), by the thread
@@ -175,7 +180,6 @@ class Stylizer:
         from realtime.media.reader import VideoReader
         from realtime.media.sequence import SequenceWriter, is_sequence
         from realtime.media.space import check_space, estimate
-        from realtime.media.split import compare as split_screen
         from realtime.media.surfaces import CudaSurfaces
         from realtime.media.writer import VideoWriter
 
@@ -204,12 +208,7 @@ class Stylizer:
             if not resume and work_folder(output).is_dir():
                 notes.append(f"{work_folder(output)}: holds unfinished work on this output, which --resume continues")
 
-            def paint(frames: list[Frame]) -> pipeline.Future[Frame]:
-                wait = self._begin(frames, strength=strength, keep_color=keep_color)
-                if not compare:
-                    return pipeline.Future(wait)
-                return pipeline.Future(lambda: [split_screen(a, b) for a, b in zip(frames, wait(), strict=True)])
-
+            paint = self._painter(strength=strength, keep_color=keep_color, compare=compare)
             work: Callable[[list[Frame]], pipeline.Future[Frame]]
             writer: VideoWriter | SequenceWriter
             if is_sequence(output):
@@ -218,17 +217,16 @@ class Stylizer:
                 writer = SequenceWriter(output, reader, overwrite=overwrite)
                 resumed, work = 0, paint
             elif resume:
-                job = {
-                    "style": hashlib.sha256(self._file.read_bytes()).hexdigest(),
-                    "engine": [self.engine.backend, self.engine.precision],
-                    "strength": strength,
-                    "keep_color": keep_color,
-                    "compare": compare,
-                    "start": start,
-                    "end": end,
-                    "hdr": hdr,
-                }
-                writer = ResumableWriter(output, reader, job=job, encoder=encoder, quality=quality, overwrite=overwrite)
+                job = self._job(strength, keep_color, compare, start, end, hdr)
+                writer = ResumableWriter(
+                    output,
+                    reader,
+                    job=job,
+                    encoder=encoder,
+                    quality=quality,
+                    overwrite=overwrite,
+                    anew=overwrite and not parts,
+                )
                 resumed = writer.frames_done
                 work = _After(resumed, paint)
             else:
@@ -292,6 +290,155 @@ class Stylizer:
             "warnings": [*reader.warnings, *warnings],
             "resumed": resumed,
             "skipped": False,
+        }
+
+    def _job(
+        self, strength: float, keep_color: bool, compare: bool, start: float | None, end: float | None, hdr: Hdr
+    ) -> dict[str, Any]:
+        """What the pictures of an output depend on, beside its source and its encoder."""
+        return {
+            "style": hashlib.sha256(self._file.read_bytes()).hexdigest(),
+            "engine": [self.engine.backend, self.engine.precision],
+            "strength": strength,
+            "keep_color": keep_color,
+            "compare": compare,
+            "start": start,
+            "end": end,
+            "hdr": hdr,
+        }
+
+    def _painter(
+        self, *, strength: float, keep_color: bool, compare: bool
+    ) -> Callable[[list[Frame]], pipeline.Future[Frame]]:
+        """The work of the pipeline's second stage."""
+        from realtime.media.split import compare as split_screen
+
+        def paint(frames: list[Frame]) -> pipeline.Future[Frame]:
+            wait = self._begin(frames, strength=strength, keep_color=keep_color)
+            if not compare:
+                return pipeline.Future(wait)
+            return pipeline.Future(lambda: [split_screen(a, b) for a, b in zip(frames, wait(), strict=True)])
+
+        return paint
+
+    def plan_parts(
+        self,
+        input: str | Path,
+        output: str | Path,
+        processes: int,
+        *,
+        strength: float = 1.0,
+        keep_color: bool = False,
+        size: str | int | tuple[int, int] | None = None,
+        encoder: str = "auto",
+        quality: float | None = None,
+        compare: bool = False,
+        overwrite: bool = False,
+        resume: bool = False,
+        hdr: Hdr = "tonemap",
+    ) -> tuple[list[Part], int]:
+        """Begin the work on an output that several processes will share, by `paint_part` and then `video`.
+
+        Args:
+            processes: how many there will be.
+            resume: keep earlier work; else it is thrown away.
+            others: as for `video`.
+
+        Returns:
+            what is to be made before the parts are joined, and how many pictures earlier work has made of it.
+
+        Raises:
+            Unclear: where a picture stands cannot be told beforehand.
+            InputError: as for `video`.
+        """
+        from realtime.media.fragments import FRAMES, ResumableWriter, split
+        from realtime.media.reader import VideoReader
+        from realtime.media.times import picture_times
+
+        _check_strength(strength)
+        with VideoReader(input, size=parse_size(size), hdr=hdr, decoder="software") as reader:
+            times = picture_times(input, reader.info)
+            job = self._job(strength, keep_color, compare, None, None, hdr)
+            writer = ResumableWriter(
+                output,
+                reader,
+                job=job,
+                encoder=encoder,
+                quality=quality,
+                overwrite=overwrite,
+                anew=overwrite or not resume,
+            )
+            try:
+                parts = split(times, processes, writer.has)
+                done = sum(writer.has(number) for number in range(len(times) // FRAMES))
+            finally:
+                writer.leave()
+        return parts, done * FRAMES
+
+    def paint_part(
+        self,
+        input: str | Path,
+        output: str | Path,
+        part: Part,
+        *,
+        strength: float = 1.0,
+        keep_color: bool = False,
+        size: str | int | tuple[int, int] | None = None,
+        encoder: str = "auto",
+        quality: float | None = None,
+        compare: bool = False,
+        overwrite: bool = False,
+        hdr: Hdr = "tonemap",
+        decoder: Decoder = "auto",
+        progress: Callable[[Progress], None] | None = None,
+        cancel: threading.Event | None = None,
+    ) -> dict[str, Any]:
+        """Make one part of an output that `plan_parts` has begun; `video` with `resume` and `parts` joins them.
+
+        Args:
+            part: what to make.
+            others: as for `video`, and for `plan_parts`.
+
+        Returns:
+            frames, stages, decoder and notes, as `video` does.
+
+        Raises:
+            RestyleError: as for `video`. The fragments that are finished are kept.
+        """
+        from realtime.media.fragments import PartWriter
+        from realtime.media.reader import VideoReader
+        from realtime.media.surfaces import CudaSurfaces
+
+        clock = _Clock()
+        surfaces = None
+        if isinstance(self.engine, OnDevice) and not (compare and decoder == "auto"):
+            surfaces = CudaSurfaces(self.engine.index, self.engine.bind)
+        job = self._job(strength, keep_color, compare, None, None, hdr)
+        span = part.begin, part.stop
+        with (
+            VideoReader(input, size=parse_size(size), hdr=hdr, decoder=decoder, surfaces=surfaces, part=span) as reader,
+            PartWriter(
+                output, reader, job=job, first=part.first, encoder=encoder, quality=quality, overwrite=overwrite
+            ) as writer,
+        ):
+            large = reader.width * reader.height > MOST_PIXELS
+            report = pipeline.run(
+                reader,
+                self._painter(strength=strength, keep_color=keep_color, compare=compare),
+                writer.write,
+                batch=1 if large else self.engine.batch,
+                ahead=self.engine.ahead if isinstance(self.engine, Overlapping) and not large else 0,
+                depth=1 if large else 4,
+                fits=Frame.batches_with,
+                progress=None if progress is None else lambda n: progress(Progress(n, None, clock.seconds)),
+                cancel=cancel,
+            )
+            frames = writer.finish().frames
+        return {
+            "frames": frames,
+            "stages": {name: {"busy_seconds": s.busy_seconds, "frames": s.frames} for name, s in report.stages.items()},
+            "decoder": reader.decoder,
+            "notes": [*self.engine.notes, *reader.notes],
         }
 
     def _begin(self, frames: Sequence[Frame], *, strength: float, keep_color: bool) -> Callable[[], Sequence[Frame]]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
+    from realtime.parallel.fleet import Fleet
     from realtime.stylizer import Progress, Stylizer
 
 DEFAULT_STYLE = "starry-night"
@@ -68,6 +69,18 @@ def _plain(value: object) -> object:
 def _device(value: str) -> str:
     if not re.fullmatch(r"auto|cpu|mps|coreml|directml|openvino|(cuda|tensorrt)(:\d+)?", value):
         raise typer.BadParameter(f"{value!r} is not one of auto, cpu, cuda, cuda:N, mps, {PROVIDERS}.")
+    return value
+
+
+def _devices(value: str) -> str:
+    """One device; or all, or several with commas between."""
+    if value == "all":
+        return value
+    several = value.split(",")
+    for device in several:
+        _device(device)
+        if len(several) > 1 and device == "auto":
+            raise typer.BadParameter(f"{value!r}: name each of several devices, such as cuda:0,cuda:1; or all.")
     return value
 
 
@@ -128,6 +141,15 @@ Device = Annotated[
     str,
     typer.Option("--device", metavar="DEVICE", callback=_device, help=f"auto, cpu, cuda, cuda:N or mps; {PROVIDERS}."),
 ]
+Devices = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="DEVICE[,...]",
+        callback=_devices,
+        help=f"auto, cpu, cuda, cuda:N or mps; several with commas, or all GPUs: a process on each; {PROVIDERS}.",
+    ),
+]
 Precision = Annotated[PrecisionName, typer.Option("--precision", help="Number format of the network.")]
 Batch = Annotated[
     int | None, typer.Option("--batch", min=1, metavar="N", help="Frames at once through the network. [default: auto]")
@@ -180,7 +202,7 @@ def make_stylizer(
     )
 
 
-def announce(stylizer: Stylizer) -> None:
+def announce(stylizer: Stylizer | Fleet) -> None:
     """Says in one line which style runs on what."""
     say(f"{stylizer.style.label}: {stylizer.engine.description}")
 

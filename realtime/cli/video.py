@@ -14,7 +14,7 @@ from realtime.cli.common import (
     Backend,
     Batch,
     Debug,
-    Device,
+    Devices,
     End,
     Json,
     KeepColor,
@@ -37,6 +37,7 @@ from realtime.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from realtime.parallel.fleet import Fleet
     from realtime.stylizer import Stylizer
 
 HdrName = Literal["tonemap", "error"]
@@ -100,7 +101,7 @@ def video(
     ] = None,
     overwrite: Overwrite = False,
     backend: Backend = "auto",
-    device: Device = "auto",
+    device: Devices = "auto",
     precision: Precision = "auto",
     batch: Batch = None,
     threads: Threads = None,
@@ -121,8 +122,23 @@ def video(
             raise typer.BadParameter("--profile is for one video.")
         check_target(profile, overwrite=overwrite)
         trace = ChromeTrace()
+    if device == "all" or "," in device:
+        from realtime.parallel.fleet import expand
+
+        devices = expand(device)
+    else:
+        devices = [device]
+    if trace is not None and len(devices) > 1:
+        raise typer.BadParameter("--profile is for one device.")
     began = time.perf_counter()
-    stylizer = make_stylizer(style, backend=backend, device=device, precision=precision, batch=batch, threads=threads)
+    engine: dict[str, Any] = {"backend": backend, "precision": precision, "batch": batch, "threads": threads}
+    stylizer: Stylizer | Fleet
+    if len(devices) > 1:
+        from realtime.parallel.fleet import Fleet
+
+        stylizer = Fleet(style, devices, **engine)
+    else:
+        stylizer = make_stylizer(style, device=devices[0], **engine)
     if trace is not None:
         trace("load", (), began, time.perf_counter())
     if not quiet:
@@ -145,7 +161,7 @@ def video(
     if not work.alone:
         _many(stylizer, paths, format, options, quiet=quiet, json=json)
         return
-    with progress_bar(show=not quiet) as progress, _resumable(resume):
+    with _ending(stylizer), progress_bar(show=not quiet) as progress, _resumable(resume):
         summary = stylizer.video(work.jobs[0].source, work.jobs[0].target, progress=progress, trace=trace, **options)
     if trace is not None and profile is not None:
         trace.save(profile)
@@ -157,7 +173,13 @@ def video(
 
 
 def _many(
-    stylizer: Stylizer, paths: list[Path], format: str | None, options: dict[str, Any], *, quiet: bool, json: bool
+    stylizer: Stylizer | Fleet,
+    paths: list[Path],
+    format: str | None,
+    options: dict[str, Any],
+    *,
+    quiet: bool,
+    json: bool,
 ) -> None:
     """Restyles several videos, says what became of each, and ends with exit code 1 where one has failed."""
 
@@ -170,7 +192,7 @@ def _many(
             summarise(entry)
         warn(entry)
 
-    with progress_bar(show=not quiet) as progress, _resumable(bool(options["resume"])):
+    with _ending(stylizer), progress_bar(show=not quiet) as progress, _resumable(bool(options["resume"])):
         summary = stylizer.videos(paths[:-1], paths[-1], format=format, done=done, progress=progress, **options)
     if not quiet:
         say(
@@ -181,6 +203,17 @@ def _many(
         print_json(summary)
     if summary["failed"]:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _ending(stylizer: Stylizer | Fleet) -> Iterator[None]:
+    """Processes on other devices end with the work."""
+    try:
+        yield
+    finally:
+        close = getattr(stylizer, "close", None)
+        if close is not None:
+            close()
 
 
 @contextmanager

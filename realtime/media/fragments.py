@@ -16,7 +16,7 @@ import os
 import secrets
 import shutil
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,7 @@ class FragmentStore:
         job: all that the pictures depend on. Fragments of another job are refused.
         beside: a file in the folder that is none of its own business.
         anew: throw away what is there.
+        shared: others work on the folder, too; one of them has made it for this job.
 
     Attributes:
         folder: as given.
@@ -82,17 +83,19 @@ class FragmentStore:
         InputError: the folder holds fragments of another job, is in use, or cannot be written.
     """
 
-    def __init__(self, folder: Path, job: Mapping[str, Any], *, beside: Path, anew: bool = False) -> None:
+    def __init__(
+        self, folder: Path, job: Mapping[str, Any], *, beside: Path, anew: bool = False, shared: bool = False
+    ) -> None:
         self.folder, self._beside = folder, beside
         self.fragments: list[Fragment] = []
         self._lock: Any = None
         try:
             folder.mkdir(exist_ok=True)
-            self._take_lock()
+            self._take_lock(shared=shared)
             if anew:
                 self._clear()
             self._check_job(dict(job))
-            for left in folder.glob("*" + PART + "*"):  # by a process that was killed
+            for left in () if shared else folder.glob("*" + PART + "*"):  # by a process that was killed
                 if left != beside:
                     left.unlink(missing_ok=True)
         except OSError as error:
@@ -104,14 +107,14 @@ class FragmentStore:
         while (found := self._load(len(self.fragments))) is not None:
             self.fragments.append(found)
 
-    def _take_lock(self) -> None:
+    def _take_lock(self, *, shared: bool) -> None:
         try:
             import fcntl
         except ImportError:  # Windows: there, files that are open cannot be replaced, which does as well
             return
         self._lock = open(self.folder / "lock", "w")  # noqa: SIM115 (held for as long as the work lasts)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._lock, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InputError(f"{self.folder}: another restyle is at work on this output") from None
 
@@ -152,6 +155,10 @@ class FragmentStore:
             return None
         return fragment if whole else None
 
+    def has(self, number: int) -> bool:
+        """Whether a fragment is finished, whatever there is before it."""
+        return self._load(number) is not None
+
     def save(self, number: int, fragment: Fragment) -> None:
         """Say that a fragment is finished; its packets must be in their file."""
         said = {"pts": fragment.pts, "delay": fragment.delay, "size": fragment.size, "store": fragment.store}
@@ -178,6 +185,10 @@ def _plainly(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
+class OtherTimes(RestyleError):
+    """A fragment's pictures have other times than those that are to be written."""
+
+
 class ResumableWriter(VideoWriter):
     """A `VideoWriter` whose work outlives an interruption. Nothing of it is seen under the output's name either.
 
@@ -198,12 +209,16 @@ class ResumableWriter(VideoWriter):
         quality: float | None = None,
         overwrite: bool = False,
         threads: int = 0,
+        anew: bool | None = None,
+        shared: bool = False,
     ) -> None:
         """Open an output, or take up the work on it.
 
         Args:
-            path, reader, encoder, quality, overwrite, threads: see `VideoWriter`. `overwrite` also begins anew.
+            path, reader, encoder, quality, overwrite, threads: see `VideoWriter`.
             job: plain values that say what the frames are, and may not have changed since the work was begun.
+            anew: throw earlier work away; None does so with `overwrite`.
+            shared: see `FragmentStore`.
 
         Raises:
             InputError: see `VideoWriter` and `FragmentStore`.
@@ -235,7 +250,8 @@ class ResumableWriter(VideoWriter):
                 "output": self._format,
                 "libavcodec": versions()["libavcodec"],
             }
-            self._store = FragmentStore(self._folder, said, beside=self._temporary, anew=overwrite)
+            anew = overwrite if anew is None else anew
+            self._store = FragmentStore(self._folder, said, beside=self._temporary, anew=anew, shared=shared)
         except BaseException:
             self.abort()
             with contextlib.suppress(OSError):
@@ -263,7 +279,7 @@ class ResumableWriter(VideoWriter):
         if number < len(self._store.fragments):
             fragment = self._store.fragments[number]
             if fragment.shown[place] != pts:
-                raise RestyleError(f"{self._folder}: holds pictures of other times; begin anew with --overwrite")
+                raise OtherTimes(f"{self._folder}: holds pictures of other times; begin anew with --overwrite")
             if place == FRAMES - 1:
                 self._ready = number, fragment
             return
@@ -310,6 +326,17 @@ class ResumableWriter(VideoWriter):
             self._store = None
         return summary
 
+    def has(self, number: int) -> bool:
+        """Whether a fragment is finished, whatever there is before it."""
+        return self._store is not None and self._store.has(number)
+
+    def leave(self) -> None:
+        """Close, and leave the folder as it is: others will go on there."""
+        if self._store is not None:
+            self._store.release()
+            self._store = None
+        ResumableWriter.abort(self)
+
     def abort(self) -> None:
         """Stop. The fragments that are finished stay."""
         super().abort()
@@ -322,6 +349,108 @@ class ResumableWriter(VideoWriter):
             else:  # nothing that would be worth a resumption
                 self._store.remove()
             self._store = None
+
+
+class PartWriter(ResumableWriter):
+    """Encodes some fragments of an output, and no more: another process joins them with the others.
+
+    The reader must begin with the first of their pictures, and end with the last.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        reader: VideoReader,
+        *,
+        job: Mapping[str, Any],
+        first: int,
+        encoder: str = "auto",
+        quality: float | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        """Take up the work on an output beside others.
+
+        Args:
+            path, reader, job, encoder, quality, overwrite: see `ResumableWriter`.
+            first: number of the first fragment, from 0.
+
+        Raises:
+            InputError: see `ResumableWriter`; or the work was begun otherwise.
+        """
+        super().__init__(
+            path,
+            reader,
+            job=job,
+            encoder=encoder,
+            quality=quality,
+            overwrite=overwrite,
+            anew=False,
+            shared=True,
+        )
+        self._first = first
+        self.frames_done = 0
+        reader.tape.want(())
+
+    def _encode(self, frame: Frame, pts: int) -> None:
+        assert self._store is not None
+        number, place = divmod(self._index, FRAMES)
+        self._index += 1
+        if self._encoder is None:
+            self._encoder = _FragmentEncoder(self, self._store, self._first + number)
+        self._encoder.encode(self._picture(frame, pts))
+        if place == FRAMES - 1:
+            self._encoder.finish()
+            self._encoder = None
+        self._durations.clear()  # nothing is joined here that would want them
+
+    def finish(self) -> Any:
+        """Close. A fragment that is not complete is not kept."""
+        self.abort()
+        return self.summary
+
+    def abort(self) -> None:
+        """Stop. What is finished stays, and so does the folder, where others work."""
+        self.leave()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Fragments that one process makes.
+
+    Attributes:
+        first: number of the first of them.
+        count: how many.
+        begin, stop: times of their first picture, and of the first one after them (None: there is none), in units of
+            the source's time base.
+    """
+
+    first: int
+    count: int
+    begin: int
+    stop: int | None
+
+
+def split(times: list[int], processes: int, done: Callable[[int], bool]) -> list[Part]:
+    """Complete fragments that are not done yet, as evenly as they go among processes; each makes neighbours.
+
+    Args:
+        times: of all pictures in the order of showing.
+        processes: as many parts at most.
+        done: whether a fragment, by its number, is finished.
+    """
+    whole = len(times) // FRAMES
+    left = [number for number in range(whole) if not done(number)]
+    parts: list[Part] = []
+    for share in range(processes):
+        numbers = left[len(left) * share // processes : len(left) * (share + 1) // processes]
+        while numbers:  # earlier work may have left holes
+            first, count = numbers[0], 1
+            while count < len(numbers) and numbers[count] == first + count:
+                count += 1
+            end = (first + count) * FRAMES
+            parts.append(Part(first, count, times[first * FRAMES], times[end] if end < len(times) else None))
+            numbers = numbers[count:]
+    return parts
 
 
 class _FragmentEncoder:

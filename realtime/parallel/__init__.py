@@ -1,0 +1,1 @@
+"""Several devices at once: a process for each, over files or over parts of one file."""
