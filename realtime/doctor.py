@@ -18,6 +18,7 @@ def examine() -> dict[str, Any]:
         versions: {name: version}.
         cpu: name, cores, threads (torch's own choice), capability, bf16, architecture.
         devices: a list of {name, works, reason, ...}.
+        gpu: what of the way through a GPU is there: a list of {name, works, reason}.
         providers: ONNX Runtime's, a list of {name, works, reason}.
         encoders, hardware_decoders, microphones, virtual_cameras: lists of {name, works, reason}.
         cameras: the same with modes, in words.
@@ -33,6 +34,7 @@ def examine() -> dict[str, Any]:
         "versions": _versions() | capabilities.versions(),
         "cpu": _cpu(),
         "devices": _devices(),
+        "gpu": _gpu(),
         "providers": _providers(),
         "encoders": [asdict(found) for found in capabilities.encoders()],
         "hardware_decoders": [asdict(found) for found in capabilities.hardware_decoders()],
@@ -106,6 +108,49 @@ def _devices() -> list[dict[str, Any]]:
     else:
         found.append({"name": "mps", "works": False, "reason": "needs macOS 12.3 or later and an Apple GPU"})
     return found
+
+
+def _gpu() -> list[dict[str, Any]]:
+    """The parts of the way through a CUDA device, each tried out, and why one is missing."""
+    import torch
+
+    names = ("fused convolutions (cuDNN)", "Triton kernels", "CUDA graphs", "NVDEC surfaces", "NVENC surfaces")
+    if reason := _why_no_cuda():
+        return [{"name": name, "works": False, "reason": f"no CUDA device: {reason}"} for name in names]
+    from realtime.engines.cudnn import cudnn_problem
+    from realtime.engines.device import CudaDevice
+    from realtime.engines.triton_ends import triton_problem
+    from realtime.media.surfaces import CudaSurfaces
+
+    device = CudaDevice(torch.device("cuda", 0))
+    surfaces = CudaSurfaces(0, device.bind)
+    reasons = (
+        cudnn_problem(device.where, torch.float16),
+        triton_problem(device.where, torch.float16),
+        _why_no_graphs(device),
+        surfaces.decoder_problem(),
+        surfaces.encoder_problem("h264_nvenc", 640, 360),
+    )
+    return [{"name": name, "works": not why, "reason": why} for name, why in zip(names, reasons, strict=True)]
+
+
+def _why_no_graphs(device: Any) -> str:
+    """Why a graph cannot be recorded and replayed on a device; empty where it can."""
+    import torch
+
+    from realtime.engines.device import first_line
+
+    try:
+        stream = device.stream()
+        with device.on(stream):
+            number = torch.zeros(1, device=device.where)
+            number.add_(1)
+            replay = device.record(lambda: number.add_(1), stream)
+            replay()
+        device.synchronize()
+        return "" if float(number) == 2 else "a recorded graph does something else when it is replayed"
+    except RuntimeError as error:
+        return first_line(error)
 
 
 def _why_no_cuda() -> str:

@@ -68,3 +68,26 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(word in text for word in ("Versions", "Devices", "Video encoders", "Cameras", "libx264: yes"))
     assert main(["doctor", "--json"]) == 0
     assert "devices" in json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_the_way_through_a_gpu_is_told_part_by_part() -> None:
+    import torch
+
+    found = doctor.examine()["gpu"]
+    assert [entry["name"].split()[-1] for entry in found] == ["(cuDNN)", "kernels", "graphs", "surfaces", "surfaces"]
+    for entry in found:
+        assert entry["works"] == (not entry["reason"])
+        if not torch.cuda.is_available():
+            assert entry["reason"].startswith("no CUDA device: ")
+
+
+def test_a_graph_is_tried_out() -> None:
+    from realtime.engines.device import HostDevice
+
+    assert doctor._why_no_graphs(HostDevice()) == ""
+
+    class Refusing(HostDevice):
+        def record(self, run: Any, stream: Any) -> Any:
+            raise RuntimeError("no graphs here\nand advice")
+
+    assert doctor._why_no_graphs(Refusing()) == "no graphs here"

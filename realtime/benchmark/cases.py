@@ -52,6 +52,18 @@ def every_choice(
     ]
 
 
+def default_choices() -> list[Choice]:
+    """What is measured where nobody says what: the automatic choice, and beside it every way to a CUDA device."""
+    if not torch.cuda.is_available():
+        return [Choice()]
+    return [
+        Choice(),
+        Choice("torch", "cuda"),
+        Choice("onnx", "cuda"),
+        Choice("onnx", "tensorrt"),
+    ]
+
+
 @dataclass(frozen=True)
 class Options:
     """What to measure.
@@ -96,7 +108,8 @@ class Options:
         words += [f"--size {size}" for size in self.sizes]
         if self.video is not None:
             words.append(f"--video {self.video.name}")
-        for name in ("backend", "device", "precision", "batch"):
+        by_default = list(self.choices) == default_choices()
+        for name in () if by_default else ("backend", "device", "precision", "batch"):
             given = list(dict.fromkeys(getattr(choice, name) for choice in self.choices))
             if given != [getattr(Choice(), name)]:
                 words += [f"--{name} {value}" for value in given]

@@ -69,6 +69,13 @@ def bench(
         int, typer.Option("--frames", min=8, metavar="N", help="Frames of one measurement of the whole, at most.")
     ] = 240,
     encoder: Annotated[str, typer.Option("--encoder", metavar="auto|NAME", help="Video encoder.")] = "auto",
+    gpu_report: Annotated[
+        bool,
+        typer.Option(
+            "--gpu-report",
+            help="Every check of the CUDA engine instead, in ten minutes; --output takes a folder, too. 1: one fails.",
+        ),
+    ] = False,
     overwrite: Overwrite = False,
     backend: Annotated[
         list[str] | None,
@@ -117,8 +124,11 @@ def bench(
     first frame     from starting that process to its first frame encoded
     """
     outputs = list(output or ())
+    if gpu_report:
+        _gpu_report(style, (device or ["cuda"])[0], outputs, overwrite=overwrite, json=json, quiet=quiet)
+        return
     _check_outputs(outputs, overwrite)
-    from realtime.benchmark.cases import Options, every_choice
+    from realtime.benchmark.cases import Options, default_choices, every_choice
     from realtime.benchmark.measure import Effort
     from realtime.benchmark.run import run_benchmark
 
@@ -131,7 +141,9 @@ def bench(
             device or (),
             cast(Sequence[PrecisionName], precision or ()),
             batch or (),
-        ),
+        )
+        if backend or device or precision or batch
+        else default_choices(),
         threads=threads,
         encoder=encoder,
         against=against,
@@ -146,6 +158,45 @@ def bench(
         print_json(result)
     elif not quiet:
         _show(result)
+
+
+def _gpu_report(style: str, device: str, outputs: list[Path], *, overwrite: bool, json: bool, quiet: bool) -> None:
+    """The report on a CUDA device; ends with exit code 1 where something does not hold."""
+    from realtime.benchmark.files import check_target
+    from realtime.engines import torch_engine
+    from realtime.errors import InputError
+
+    if device == "auto":
+        device = "cuda"
+    if not device.startswith("cuda"):
+        raise typer.BadParameter("--gpu-report is about CUDA devices: --device cuda or cuda:N.")
+    torch_engine.choose_device(device)  # says at once that there is none
+    files: list[Path] = []
+    for path in outputs or [Path(".")]:
+        files += [path / "gpu-report.json", path / "gpu-report.md"] if path.is_dir() else [path]
+    for path in files:
+        if path.suffix.lower() not in (".json", ".md"):
+            raise InputError(f"{path}: the report is written as .json or .md, or both into a folder that exists")
+        check_target(path, overwrite=overwrite)
+    from realtime.benchmark import gpu
+    from realtime.transnet.checkpoint import write_atomically
+
+    report = gpu.gpu_report(style, device=device, say=(lambda text: None) if quiet else say)
+    for path in files:
+        text = gpu.markdown(report) if path.suffix.lower() == ".md" else _as_json(report)
+        write_atomically(path, text.encode())
+    if json:
+        print_json(report)
+    elif not quiet:
+        typer.echo(gpu.markdown(report))
+    if not report["holds"]:
+        raise typer.Exit(1)
+
+
+def _as_json(result: object) -> str:
+    import json
+
+    return json.dumps(result, indent=1, ensure_ascii=False) + "\n"
 
 
 def _check_outputs(outputs: list[Path], overwrite: bool) -> None:
@@ -168,15 +219,13 @@ def _check_outputs(outputs: list[Path], overwrite: bool) -> None:
 
 
 def _write(path: Path, result: dict[str, object]) -> None:
-    import json
-
     from realtime.benchmark.chart import chart
     from realtime.benchmark.report import markdown
     from realtime.transnet.checkpoint import write_atomically
 
     match path.suffix.lower():
         case ".json":
-            data = (json.dumps(result, indent=1, ensure_ascii=False) + "\n").encode()
+            data = _as_json(result).encode()
         case ".md":
             data = markdown(result).encode()
         case _:

@@ -25,6 +25,7 @@ def doctor(json: Json = False, debug: Debug = False) -> None:
         [f"{cpu['name']}, {cpu['cores']} cores, {cpu['threads']} threads, {cpu['capability']}, bf16: {cpu['bf16']}"],
     )
     _section("Devices", _lines(found["devices"]))
+    _section("The way through a GPU", _lines(found["gpu"]))
     _section("ONNX Runtime providers", _lines(found["providers"]))
     _section("Video encoders", _lines(found["encoders"]))
     _section("Hardware decoding", _lines(found["hardware_decoders"]))

@@ -72,6 +72,19 @@ class CudaSurfaces:
             except Exception as error:  # PyAV's, the driver's and the network's have no common base
                 raise RestyleError(f"its decoder cannot be opened ({said() or reason(error)})") from error
 
+    def decoder_problem(self) -> str:
+        """Why nothing can be decoded on the device, found out by opening it for H.264; empty where it can."""
+        import av
+
+        from .capabilities import messages
+
+        with messages() as said:
+            try:
+                self._accelerator(owned=True).create(av.Codec("h264", "r"))
+            except Exception as error:  # as below
+                return said() or reason(error)
+        return ""
+
     def surface(self, picture: VideoFrame) -> VideoFrame | None:
         """The picture itself where it lies on the device as NV12; None where it does not."""
         if picture.format.name != "cuda" or picture.sw_format is None or picture.sw_format.name != "nv12":
