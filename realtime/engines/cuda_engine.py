@@ -278,8 +278,10 @@ class CudaEngine:
                 with self._device.on(compute):
                     lane.replay = self._device.record(lane.run, compute)
             except RuntimeError as error:
-                if is_out_of_memory(error) or is_lost(error):
+                if is_out_of_memory(error):
                     raise
+                # A recording that fails looks like a device that does; only one that is lost goes on failing.
+                self._device.synchronize()
                 self._graphs = False
                 self.notes.append(f"CUDA graphs are not used: {first_line(error)}")
                 self._describe()

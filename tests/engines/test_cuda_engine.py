@@ -142,16 +142,17 @@ def test_one_graph_for_a_size_of_frames_and_batches() -> None:
     assert len(made._lanes) == LANES
 
 
-def test_what_cannot_be_recorded_runs_all_the_same() -> None:
+@pytest.mark.parametrize("kind", [RuntimeError, torch.AcceleratorError])
+def test_what_cannot_be_recorded_runs_all_the_same(kind: type[RuntimeError]) -> None:
     class Refusing(HostDevice):
         def record(self, run: Callable[[], object], stream: Stream) -> Callable[[], None]:
-            raise RuntimeError("operation not permitted when stream is capturing\nand pages of advice")
+            raise kind("CUDA error: operation not permitted when stream is capturing\nand pages of advice")
 
     network = random_network(SMALL)
     made = engine(network, Refusing())
     source = frame(16, 24)
     assert difference(made.stylize([source])[0], plain(network).stylize([source])[0]) <= 1
-    assert made.notes == ["CUDA graphs are not used: operation not permitted when stream is capturing"]
+    assert made.notes == ["CUDA graphs are not used: CUDA error: operation not permitted when stream is capturing"]
     assert "CUDA graphs" not in made.description
 
 
@@ -163,6 +164,18 @@ def test_faster_ways_that_are_not_there_are_named() -> None:
     ]
     assert made.plan == Plan(graphs=False)
     assert "batches of 8" in made.description and "Triton" not in made.description
+
+
+def test_a_device_that_is_lost_while_it_records() -> None:
+    class Lost(HostDevice):
+        def record(self, run: Callable[[], object], stream: Stream) -> Callable[[], None]:
+            raise torch.AcceleratorError("CUDA error: unspecified launch failure")
+
+        def synchronize(self) -> None:
+            raise torch.AcceleratorError("CUDA error: unspecified launch failure")
+
+    with pytest.raises(DeviceLost, match="has failed"):
+        engine(device=Lost()).stylize([frame(16, 24)])
 
 
 # Surfaces
