@@ -68,13 +68,14 @@ class CudnnTransNet(nn.Module):
             self.firsts.append(_then_relu(nn.Sequential(block.first, block.norm), fused))
             self.seconds.append(block.second)
         self.up, self.refine = _then_relu(folded.up, fused), _then_relu(folded.refine, fused)
-        self.out, self.shuffle = folded.out, folded.shuffle
+        self.out, self.shuffle, self.mix_shuffle = folded.out, folded.shuffle, folded.mix_shuffle
 
     def forward(self, planes: Tensor) -> Tensor:
         """See `FoldedTransNet.forward`."""
         x = self.down(self.stem(planes))
         if self.mix is not None and self.contours is not None:
-            x = x + self.mix(self.contours(planes))
+            mixed = self.mix(self.contours(planes))
+            x = x + (F.pixel_shuffle(mixed, self.mix_shuffle) if self.mix_shuffle > 1 else mixed)
         for first, second in zip(self.firsts, self.seconds, strict=True):
             x = second(first(x)).add_(x)
         return cast(Tensor, self.out(self.refine(F.pixel_shuffle(self.up(x), self.shuffle))))

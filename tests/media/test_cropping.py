@@ -15,6 +15,7 @@ from realtime.media import boxes, ebml
 from realtime.media.cropping import Margins
 from realtime.media.probe import probe
 from realtime.media.reader import VideoReader
+from realtime.media.surfaces import why_not
 from tests.clips import Clip, audio_packets, decoded, psnr
 from tests.media.helpers import identity
 
@@ -101,6 +102,10 @@ def test_other_formats_are_cropped_before_they_are_converted(tmp_path: Path, pix
         for got, want in zip(frames, reader, strict=True):
             assert (got.pts, got.duration, got.color) == (want.pts, want.duration, want.color)
             assert np.array_equal(got.y, want.y[4:52, 8:72])
+
+
+def test_such_pictures_do_not_stay_on_a_device(tmp_path: Path) -> None:
+    assert "cropping" in why_not(probe(cropped(tmp_path, "mp4", frames=2)), scaled=False)
 
 
 def test_turned_and_scaled(tmp_path: Path) -> None:
