@@ -6,9 +6,13 @@ import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
+import pytest
 import torch
 from hypothesis import settings
+
+from tests.perception.pictures import random_vgg
 
 # Small tensors: a second thread costs more than it brings, and far more on a machine that does something else beside.
 torch.set_num_threads(1)
@@ -23,3 +27,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "restyle"))
 _cache = tempfile.mkdtemp(prefix="restyle-tests-")
 atexit.register(shutil.rmtree, _cache, ignore_errors=True)
 os.environ["XDG_CACHE_HOME"] = os.environ["LOCALAPPDATA"] = _cache
+
+
+@pytest.fixture(scope="session")
+def vgg(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights of VGG-19 to conv4_1."""
+    return random_vgg(tmp_path_factory.mktemp("vgg") / "vgg.safetensors")

@@ -136,6 +136,10 @@ Style = Annotated[
         "--style", "-s", metavar="STYLE", help="A name from `restyle styles`, a .safetensors or an .onnx file."
     ),
 ]
+LossNetworkOption = Annotated[
+    Literal["vgg19", "mobilenet", "squeezenet"],
+    typer.Option("--loss-network", help="What judges pictures; the light ones are faster, and coarser."),
+]
 Backend = Annotated[BackendName, typer.Option("--backend", help="What runs the network.")]
 Device = Annotated[
     str,

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from realtime.cli.common import Debug, Device, Json, Overwrite, Quiet, Threads, clock, print_json, say
+from realtime.cli.common import (
+    Debug,
+    Device,
+    Json,
+    LossNetworkOption,
+    Overwrite,
+    Quiet,
+    Threads,
+    clock,
+    print_json,
+    say,
+)
 
 if TYPE_CHECKING:
     from realtime.training.trainer import StepReport
@@ -44,8 +55,9 @@ def train(
         Path, typer.Option("--content", metavar="DIR", help="Pictures to learn on, searched to the bottom.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The .safetensors file to write.")],
+    loss_network: LossNetworkOption = "vgg19",
     features: Annotated[
-        Path | None, typer.Option("--features", metavar="FILE", help="VGG-19 weights. [default: torchvision's]")
+        Path | None, typer.Option("--features", metavar="FILE", help="Its weights. [default: torchvision's]")
     ] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, metavar="N", help="Steps of the whole run.")] = None,
     start: Annotated[
@@ -269,6 +281,7 @@ def train(
         architecture=_architecture(start, {k: v for k, v in network.items() if v is not None}),
         resume=resume,
         overwrite=overwrite,
+        loss_network=loss_network,
         device=device,
         precision=precision,
         threads=threads,

@@ -1,1 +1,1 @@
-"""Training a style: features, losses, synthetic motion, data, and the loop."""
+"""Training a style: synthetic and real motion, data, and the loop."""

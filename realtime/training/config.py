@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from realtime.errors import InputError
+from realtime.perception.features import NetworkName
 from realtime.training.clips import FlowMethod
 from realtime.transnet.network import Architecture
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
-LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+LAYERS = 4
+"""Taps of a loss network that a run looks at."""
 
 
 def _weights(values: tuple[float, ...]) -> bool:
-    return len(values) == len(LAYERS) and min(values) >= 0 and sum(values) > 0
+    return len(values) == LAYERS and min(values) >= 0 and sum(values) > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class TrainConfig:
         style_image: the painting.
         content: folder of pictures, searched through to the bottom.
         output: the checkpoint to write (.safetensors).
-        features: weights of the loss network; None takes torchvision's VGG-19.
+        features: weights of the loss network; None takes torchvision's.
+        loss_network: which one; see `realtime.perception.features` for where each is tapped.
         architecture: the network to train.
         steps: optimisation steps of the whole run, the length of the learning rate's schedule.
         batch: pictures that go through the network at once, on each device.
@@ -39,12 +42,12 @@ class TrainConfig:
             than small photographs; enlarged crops are as smooth, and teach the network to paint where there is little
             to see.
         style_size: short side of the painting in pixels.
-        content_weight, style_weight: of the two perceptual losses, each normalised (see realtime.training.losses).
+        content_weight, style_weight: of the two perceptual losses, each normalised (see realtime.perception.losses).
         style_ramp: part of the run in which the style's weight grows from a tenth to the whole. A network that begins
             with nothing learns to show the scene first; with the whole weight at once it may find blobs that please the
             Gram matrices, and stay there.
-        layer_weights: of the style error at relu1_1, relu2_1, relu3_1, relu4_1; they are divided by their sum. 0 leaves
-            a layer out.
+        layer_weights: of the style error at relu1_1, relu2_1, relu3_1, relu4_1 (or the four taps of another loss
+            network); they are divided by their sum. 0 leaves a layer out.
         content_layers: the same for the content error.
         style_pool: so many crops of a step share one Gram matrix; a divisor of `batch`.
         tv: weight of total variation.
@@ -83,6 +86,7 @@ class TrainConfig:
     content: Path
     output: Path
     features: Path | None = None
+    loss_network: NetworkName = "vgg19"
     architecture: Architecture = field(default_factory=Architecture)
     steps: int = 10000
     batch: int = 2
@@ -133,6 +137,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         checks = {
+            f"loss_network ({', '.join(get_args(NetworkName))})": self.loss_network in get_args(NetworkName),
             "steps": self.steps >= 1,
             "batch": self.batch >= 1,
             "size (a multiple of 8, 64 or more)": self.size % 8 == 0 and self.size >= 64,
@@ -168,6 +173,8 @@ class TrainConfig:
         values["architecture"] = self.architecture.to_dict()
         for name in ("style_image", "content", "output", "features", "clips"):
             values[name] = values[name].name if values[name] is not None else None
+        if self.loss_network == "vgg19":
+            del values["loss_network"]  # runs from before there was a choice do not name it, and can be resumed
         for name in ("start", "teacher"):
             values[name] = Path(values[name]).stem if values[name] else None
         for name in (

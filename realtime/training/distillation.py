@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from realtime.training.features import LossNetwork
-from realtime.training.losses import content_error
+from realtime.perception.features import LossNetwork
+from realtime.perception.losses import content_error
 from realtime.transnet.network import TransNet
 
 

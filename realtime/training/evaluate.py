@@ -14,29 +14,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from realtime.errors import InputError
 from realtime.frames import Frame
+from realtime.perception.features import LossNetwork
+from realtime.perception.scores import MIN_SIDE, PictureMeter
 from realtime.stylizer import Stylizer
-from realtime.training import losses
 from realtime.training.data import find_pictures
-from realtime.training.features import LossNetwork
 from realtime.transnet.checkpoint import StyleCard, load_checkpoint, save_checkpoint
-from realtime.transnet.color import rgb_to_codes
 from realtime.transnet.network import TransNet
-
-STYLE_SCALES = (256, 384, 512, 768)
-"""Short sides in pixels at which the painting is compared; the one that suits the output best counts."""
-
-TILE = 128
-"""Side in pixels of the tiles of `Scores.local`."""
-
-GRID_PERIODS = (8, 4, 8 / 3, 2)
-"""Pixels: the harmonics of what unshuffling by 4 and a body at 1/8 size could leave behind."""
-
-MIN_SIDE = 32
-"""Smaller pictures have too few periods to look for a grid in."""
 
 FRAMES = 40
 LIMIT = 64
@@ -53,7 +39,8 @@ class Scores:
         layers: |G_out - G_style|^2 / |G_style|^2 at relu1_1, relu2_1, relu3_1, relu4_1; G are Gram matrices over
             the whole picture; mean over pictures, at `style_scale`.
         local: the same error as `style`, over tiles of 128 px: low only if the style is everywhere.
-        style_scale: short side of the painting, of `STYLE_SCALES`, at which `style` is least.
+        style_scale: short side of the painting, of those in `realtime.perception.scores`, at which
+            `style` is least.
         tv: total variation: mean square difference of neighbouring pixels (0..1), across plus down; mean over pictures.
         grid: how far the luma's spectrum at periods of 2, 8/3, 4 and 8 pixels stands above its neighbours (about 1: not
             at all); median over pictures.
@@ -92,148 +79,6 @@ class Scores:
             return float(f"{value:.5g}") if isinstance(value, float) else value
 
         return {name: plain(value) for name, value in asdict(self).items()}
-
-
-@dataclass(frozen=True, slots=True)
-class PictureScores:
-    """What one stylised picture scores; the style's errors still at every scale.
-
-    Attributes:
-        content, tv, grid: as in `Scores`.
-        layers, source_layers: (scales, 4), of the picture and of its source.
-        local, source_local: (scales,).
-        source_grid: the source's.
-    """
-
-    content: float
-    tv: float
-    grid: float
-    layers: Tensor
-    local: Tensor
-    source_grid: float
-    source_layers: Tensor
-    source_local: Tensor
-
-
-def resize_area(rgb: np.ndarray, short_side: int) -> np.ndarray:
-    """Resize so that each new pixel is the mean of the area it covers: without aliasing, and without blur.
-
-    Args:
-        rgb: (H, W, 3) uint8.
-        short_side: of the result, in pixels.
-
-    Returns:
-        (H', W', 3) uint8.
-    """
-    scale = short_side / min(rgb.shape[:2])
-    picture = torch.from_numpy(np.ascontiguousarray(rgb)).float()
-    rows, columns = (_coverage(n, round(n * scale)) for n in rgb.shape[:2])
-    picture = columns @ torch.tensordot(rows, picture, 1)  # (W', W) @ (H', W, 3)
-    out: np.ndarray = picture.round().clamp(0, 255).to(torch.uint8).numpy()
-    return out
-
-
-def _coverage(old: int, new: int) -> Tensor:
-    """(new, old) fp32: which share of each new pixel each old one covers, along one axis."""
-    edges = torch.arange(new + 1, dtype=torch.float64) * old / new
-    cells = torch.arange(old, dtype=torch.float64)
-    overlap = torch.minimum(edges[1:, None], cells + 1) - torch.maximum(edges[:-1, None], cells)
-    return (overlap.clamp_min(0) * new / old).float()
-
-
-def _tensor(rgb: np.ndarray, device: torch.device) -> Tensor:
-    """(H, W, 3) uint8 -> (1, 3, H, W) fp32 in 0..1."""
-    return torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].to(device).float() / 255
-
-
-def tile_grams(features: Tensor, side: int) -> Tensor:
-    """Gram matrices of the tiles that lie whole in a picture, from the top left.
-
-    Args:
-        features: (1, C, H, W).
-        side: of a tile. A picture that is lower or narrower is one tile.
-
-    Returns:
-        (tiles, C, C).
-    """
-    _, channels, height, width = features.shape
-    if height < side or width < side:
-        return losses.gram(features)
-    tall, broad = height // side, width // side
-    cut = features[0, :, : tall * side, : broad * side]
-    tiles = cut.unflatten(2, (broad, side)).unflatten(1, (tall, side)).permute(1, 3, 0, 2, 4)
-    return losses.gram(tiles.reshape(tall * broad, channels, side, side))
-
-
-def grid_ratio(rgb: np.ndarray) -> float:
-    """How far a grid stands out of a picture: the highest ratio of power at `GRID_PERIODS` to that around them, or 1.
-
-    The spectrum is the luma's, of the differences of neighbours (which whitens photographs), windowed, averaged over
-    all rows or all columns.
-
-    Args:
-        rgb: (H, W, 3) uint8, `MIN_SIDE` pixels or more on each side.
-    """
-    weights = rgb_to_codes("bt709", "full")[0][0].numpy() / 255
-    luma = rgb.astype(np.float64) / 255 @ weights
-    highest = 1.0
-    for lines in (luma, luma.T):
-        size = lines.shape[1] // 24 * 24  # every period fits into it a whole number of times
-        ends = lines[:, -1:] if lines.shape[1] == size else lines[:, :0]
-        steps = np.diff(lines, axis=1, append=ends)[:, :size]
-        power = (np.abs(np.fft.rfft(steps * np.hanning(size), axis=1)) ** 2).mean(0)
-        for period in GRID_PERIODS:
-            bin_ = round(size / period)
-            around = np.concatenate([power[max(1, bin_ - 12) : max(0, bin_ - 3)], power[bin_ + 4 : bin_ + 13]])
-            peak = power[max(1, bin_ - 1) : bin_ + 2].max()
-            highest = max(highest, float(peak / (np.median(around) + 1e-12)))
-    return highest
-
-
-class PictureMeter:
-    """Measures stylised pictures against their sources and a painting.
-
-    Args:
-        loss_network: in fp32.
-        painting: (H, W, 3) uint8 RGB.
-        device: where to compute.
-    """
-
-    def __init__(self, loss_network: LossNetwork, painting: np.ndarray, device: torch.device) -> None:
-        self.network, self.device = loss_network.to(device), device
-        self.targets: list[list[Tensor]] = []
-        with torch.inference_mode():
-            for short_side in STYLE_SCALES:
-                taps = self.network(_tensor(resize_area(painting, short_side), device))
-                self.targets.append([losses.gram(t)[0] for t in taps])
-
-    @torch.inference_mode()
-    def __call__(self, source: np.ndarray, styled: np.ndarray) -> PictureScores:
-        """Measure one picture: both (H, W, 3) uint8 RGB of one size."""
-        picture = _tensor(styled, self.device)
-        before, taps = self.network(_tensor(source, self.device)), self.network(picture)
-        layers, local = self._style(taps)
-        source_layers, source_local = self._style(before)
-        return PictureScores(
-            content=float(losses.content_error(taps[3], before[3])),
-            tv=float(losses.total_variation(picture)),
-            grid=grid_ratio(styled),
-            layers=layers,
-            local=local,
-            source_grid=grid_ratio(source),
-            source_layers=source_layers,
-            source_local=source_local,
-        )
-
-    def _style(self, taps: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Errors of the Gram matrices at every scale: over the whole (scales, 4), and over tiles (scales,)."""
-        tiles = [tile_grams(tap, TILE >> level) for level, tap in enumerate(taps)]
-        local = [
-            torch.stack([((t - g) ** 2).sum((1, 2)).mean() / (g**2).sum() for t, g in zip(tiles, target, strict=True)])
-            for target in self.targets
-        ]
-        layers = torch.stack([losses.style_errors(taps, target)[:, 0] for target in self.targets])
-        return layers.cpu(), torch.stack(local).mean(1).cpu()
 
 
 class FlickerMeter:
@@ -357,7 +202,7 @@ def evaluate(
         style=float(layers[best].mean()),
         layers=tuple(layers[best].tolist()),
         local=float(torch.stack([f.local for f in found]).mean(0)[best]),
-        style_scale=STYLE_SCALES[best],
+        style_scale=meter.style_scales[best],
         tv=float(np.mean([f.tv for f in found])),
         grid=float(np.median([f.grid for f in found])),
         e_warp=flicker[0],

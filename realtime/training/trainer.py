@@ -26,13 +26,14 @@ from torch.utils.data import DataLoader
 
 from realtime.engines.torch_engine import cpu_has_bf16, keep_memory
 from realtime.errors import InputError, RestyleError
-from realtime.training import losses
+from realtime.perception import losses
+from realtime.perception.features import LossNetwork
 from realtime.training.adversarial import LEARNING_RATE, Discriminator, judge_error, painter_error, painting_crops
 from realtime.training.clips import Clips
-from realtime.training.config import LAYERS, TrainConfig
+from realtime.training.config import TrainConfig
+from realtime.training.content import ContentFeatures
 from realtime.training.data import Crop, Crops, Order, find_pictures, load_picture
 from realtime.training.distillation import Teacher
-from realtime.training.features import ContentFeatures, LossNetwork
 from realtime.training.motion import Motion, random_motion, sensor_noise
 from realtime.training.state import (
     Average,
@@ -185,7 +186,8 @@ class Trainer:
         device = self.fabric.device
         if device.type == "cpu":
             keep_memory()  # a step frees and takes hundreds of megabytes
-        self.loss_network = LossNetwork.load(c.features).to(device).to(memory_format=torch.channels_last)
+        loss_network = LossNetwork.load(c.features, c.loss_network)
+        self.loss_network = loss_network.to(device).to(memory_format=torch.channels_last)
         with torch.no_grad():
             taps = self.loss_network(self.painting[None].to(device) / 255)
             self.style_targets = [losses.gram(t)[0] for t in taps]
@@ -351,7 +353,7 @@ class Trainer:
         parts = {"content": torch.stack(of_layers).sum(), "gamut": losses.gamut_error(output).mean()}
         layers = losses.style_errors(taps, self.style_targets, c.style_pool).mean(1)
         parts["style"] = (layers * self.layer_weights).sum()
-        parts |= {name: layer.detach() for name, layer in zip(LAYERS, layers, strict=True)}
+        parts |= {name: layer.detach() for name, layer in zip(self.loss_network.taps, layers, strict=True)}
         if c.tv:
             parts["tv"] = losses.total_variation(output).mean()
         if c.grid:

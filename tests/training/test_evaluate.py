@@ -11,29 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from realtime.cli import main
 from realtime.errors import InputError
 from realtime.media.stills import read_image, rgb_from_frame, write_image
+from realtime.perception import scores as scoring
 from realtime.stylizer import Stylizer
 from realtime.training import evaluate as module
-from realtime.training import losses
-from realtime.training.evaluate import (
-    FlickerMeter,
-    PictureMeter,
-    evaluate,
-    grid_ratio,
-    resize_area,
-    save_metrics,
-    tile_grams,
-)
-from realtime.training.features import LossNetwork
+from realtime.training.evaluate import FlickerMeter, evaluate, save_metrics
 from realtime.transnet.checkpoint import StyleCard, load_checkpoint, read_card, save_checkpoint
 from realtime.transnet.network import TransNet, identity_network
 from tests.clips import Clip
-from tests.training.conftest import paint
+from tests.perception.pictures import paint, soft
 from tests.transnet.test_network import SMALL, random_network
 
 SCORE = Path(__file__).resolve().parents[3] / "shared" / "tools" / "score.py"
@@ -47,19 +36,9 @@ def stylizer(folder: Path, network: TransNet, name: str = "style") -> Stylizer:
     return Stylizer(path, device="cpu", precision="fp32")
 
 
-def soft(seed: int, height: int = 192, width: int = 200) -> np.ndarray:
-    """A soft random picture with some noise."""
-    generator = torch.Generator().manual_seed(seed)
-    small = torch.rand(1, 3, 6, 7, generator=generator)
-    big = torch.nn.functional.interpolate(small, size=(height, width), mode="bicubic")[0].permute(1, 2, 0)
-    big += 0.02 * torch.randn(big.shape, generator=generator)
-    picture: np.ndarray = (big.clamp(0, 1) * 255).byte().numpy()
-    return picture
-
-
 @pytest.fixture
 def small_scales(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "STYLE_SCALES", (64, 96))
+    monkeypatch.setattr(scoring, "STYLE_SCALES", (64, 96))
 
 
 @pytest.fixture
@@ -83,59 +62,6 @@ def test_what_changes_nothing_loses_no_content(
     assert (scores.e_warp, scores.static, scores.pairs) == (None, None, 0)
     assert scores.style == pytest.approx(sum(scores.layers) / 4)
     assert scores.params == identity_network().parameter_count
-
-
-@pytest.mark.usefixtures("small_scales")
-def test_the_painting_itself_has_its_own_style(vgg: Path) -> None:
-    painting = soft(5, 96, 96)
-    meter = PictureMeter(LossNetwork.load(vgg), painting, torch.device("cpu"))
-    itself, other = meter(soft(1, 96, 96), painting), meter(soft(1, 96, 96), soft(2, 96, 96))
-    assert float(itself.layers[1].max()) < 1e-9  # at its own size
-    assert float(itself.layers.mean(1).argmin()) == 1
-    assert float(other.layers[1].mean()) > 1e-3
-    assert itself.content > 0.01
-
-
-@settings(deadline=None, max_examples=20)
-@given(st.integers(1, 3), st.integers(1, 3), st.integers(2, 6), st.integers(0, 99))
-def test_style_that_is_everywhere_is_as_good_locally(rows: int, columns: int, side: int, seed: int) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    tile = torch.randn(1, 5, side, side, generator=generator)
-    features = tile.repeat(1, 1, rows, columns)
-    rest = torch.nn.functional.pad(features, (0, side - 1, 0, side - 1))  # what is left of whole tiles does not count
-    grams = tile_grams(rest, side)
-    assert grams.shape == (rows * columns, 5, 5)
-    assert torch.allclose(grams, losses.gram(features).expand_as(grams), atol=1e-5)
-
-
-def test_a_picture_smaller_than_a_tile_is_one() -> None:
-    features = torch.randn(1, 4, 8, 30)
-    assert torch.equal(tile_grams(features, 16), losses.gram(features))
-
-
-def test_style_stamped_on_one_half_is_worse_locally() -> None:
-    tile = torch.randn(1, 5, 8, 8, generator=torch.Generator().manual_seed(0))
-    features = torch.cat([2**0.5 * tile, 0 * tile], 3)  # the same Gram matrix over the whole
-    target = losses.gram(tile)
-    assert torch.allclose(losses.gram(features), target, atol=1e-5)
-    assert float(((tile_grams(features, 8) - target) ** 2).sum() / (target**2).sum()) > 1
-
-
-@pytest.mark.parametrize("period", [2, 4, 8])
-@pytest.mark.parametrize("across", [True, False])
-def test_a_grid_stands_out(period: int, across: bool) -> None:
-    picture = soft(3)
-    assert grid_ratio(picture) < 3
-    with_grid = picture.astype(int)
-    lines = (slice(None), slice(None, None, period)) if across else slice(None, None, period)
-    with_grid[lines] += 12
-    assert grid_ratio(np.clip(with_grid, 0, 255).astype(np.uint8)) > 10
-
-
-@pytest.mark.parametrize("size", [(32, 33), (48, 72), (50, 241)])
-def test_a_grid_is_looked_for_in_every_size(size: tuple[int, int]) -> None:
-    assert grid_ratio(np.full((*size, 3), 128, np.uint8)) == 1
-    assert np.isfinite(grid_ratio(soft(0, *size)))
 
 
 def moving(count: int, noise: float) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -185,24 +111,10 @@ def test_one_frame_has_nothing_to_flicker_against() -> None:
     assert meter.result() == (None, None)
 
 
-@settings(deadline=None, max_examples=20)
-@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 60), st.integers(0, 255))
-def test_resizing_keeps_a_flat_picture(height: int, width: int, short: int, value: int) -> None:
-    out = resize_area(np.full((height, width, 3), value, np.uint8), short)
-    assert min(out.shape[:2]) == short or min(height, width) != height  # rounding of the long side never wins
-    assert (out == value).all()
-
-
-def test_resizing_takes_means_of_areas() -> None:
-    picture = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
-    blocks = picture.reshape(2, 2, 2, 2, 3).astype(float).mean((1, 3))
-    assert np.abs(resize_area(picture, 2) - blocks).max() <= 0.5
-
-
 def test_scores_go_into_a_checkpoint_and_change_nothing_else(
     tmp_path: Path, gray_photographs: Path, painting: Path, vgg: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "STYLE_SCALES", (64,))
+    monkeypatch.setattr(scoring, "STYLE_SCALES", (64,))
     style = stylizer(tmp_path, random_network(SMALL))
     path = tmp_path / "style.safetensors"
     before, _ = load_checkpoint(path)

@@ -1,17 +1,20 @@
 """Perceptual losses (Gatys et al. 2016; Johnson et al. 2016, arXiv 1603.08155), normalised.
 
-Each error is divided by the size of what it is compared with, so that a weight means the same for any loss network, any
-layer
-and any painting: style 1.0 is as wrong as a black picture, content 1.0 as wrong as a picture of the mean feature.
+Training divides each error by the size of what it is compared with, so that a weight means the same for any loss
+network, any layer and any painting: style 1.0 is as wrong as a black picture, content 1.0 as wrong as a picture of the
+mean feature. The older ways to normalise, which the presets of painting reproduce, are here beside it.
 """
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+GramNormalisation = Literal["gatys", "chw", "pixels", "relative"]
+ContentNormalisation = Literal["gatys", "mean", "variance"]
 
 
 class _Gram(torch.autograd.Function):
@@ -24,7 +27,8 @@ class _Gram(torch.autograd.Function):
         flat = features.permute(0, 2, 3, 1).flatten(1, 2)
         ctx.save_for_backward(flat)
         ctx.shape = features.shape
-        return (flat.transpose(1, 2) @ flat).float() / int(flat.shape[1])
+        product = flat.transpose(1, 2) @ flat
+        return (product if product.dtype == torch.float64 else product.float()) / int(flat.shape[1])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
@@ -35,12 +39,58 @@ class _Gram(torch.autograd.Function):
 
 
 def gram(features: Tensor) -> Tensor:
-    """Gram matrices F F^T / pixels of (N, C, H, W) features: (N, C, C) fp32.
+    """Gram matrices F F^T / pixels of (N, C, H, W) features: (N, C, C) fp32, or fp64 of such features.
 
     The product is taken in the features' own type: in bf16 its rounding (0.4 %) is far below the errors it measures.
     Differentiable once.
     """
     return cast(Tensor, _Gram.apply(features))
+
+
+def guided_gram(features: Tensor, guide: Tensor) -> Tensor:
+    """Gram matrices of a part of a picture: sum of g^2 f f^T / sum of g^2 (Gatys et al. 2017, arXiv 1611.07865).
+
+    Args:
+        features: (N, C, H, W).
+        guide: (1, 1, H, W) in 0..1, not all zero; where the part is.
+
+    Returns:
+        (N, C, C) fp32; a guide of ones gives `gram`.
+    """
+    return gram(features * guide.to(features.dtype)) / guide.square().mean().clamp_min(1e-12)
+
+
+def gram_error(matrix: Tensor, target: Tensor, normalisation: GramNormalisation) -> Tensor:
+    """How far Gram matrices are from a painting's, G and A, both F F^T / pixels over C channels.
+
+    * "gatys": sum (G - A)^2 / (4 C^2), which for pictures of one size is Gatys' sum (F F^T - S S^T)^2 / (4 (HW)^2 C^2)
+      (Gatys et al. 2015, arXiv 1508.06576);
+    * "chw": mean (G/C - A/C)^2, for matrices divided by C H W (Johnson et al. 2016, arXiv 1603.08155);
+    * "pixels": mean (G - A)^2, for matrices divided by H W;
+    * "relative": sum (G - A)^2 / sum A^2, the same number for any loss network.
+
+    Args:
+        matrix: (..., C, C).
+        target: (C, C).
+
+    Returns:
+        (...).
+    """
+    channels = target.shape[-1]
+    error = ((matrix - target) ** 2).sum((-2, -1))
+    if normalisation == "relative":
+        return error / (target**2).sum()
+    return error / {"gatys": 4 * channels**2, "chw": channels**4, "pixels": channels**2}[normalisation]
+
+
+def content_divisor(target: Tensor, normalisation: ContentNormalisation) -> float:
+    """By what the sum of squared differences from `target` (1, C, H, W) is divided.
+
+    * "gatys": 2 C H W; * "mean": C H W; * "variance": C H W times the variance of `target`.
+    """
+    if normalisation == "variance":
+        return target.numel() * max(1e-6, float(target.double().var()))
+    return float(target.numel()) * (2 if normalisation == "gatys" else 1)
 
 
 def content_error(features: Tensor, target: Tensor, variance: float | None = None) -> Tensor:
@@ -78,7 +128,7 @@ def style_errors(features: list[Tensor], targets: list[Tensor], pool: int = 1) -
     def error(f: Tensor, target: Tensor) -> Tensor:
         of_pictures = gram(f)
         matrix = of_pictures.view(-1, pool, *of_pictures.shape[1:]).mean(1)
-        return ((matrix - target) ** 2).sum((1, 2)) / (target**2).sum()
+        return gram_error(matrix, target, "relative")
 
     return torch.stack([error(f, t) for f, t in zip(features, targets, strict=True)])
 

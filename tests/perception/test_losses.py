@@ -1,0 +1,123 @@
+"""The losses measure what they say, and weights mean the same at any scale."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime.perception import losses
+
+
+def features(seed: int, channels: int = 8, size: int = 12) -> torch.Tensor:
+    return torch.rand(2, channels, size, size, generator=torch.Generator().manual_seed(seed))
+
+
+def test_gram_is_the_definition() -> None:
+    f = features(0)
+    expected = torch.einsum("nchw,ndhw->ncd", f, f) / 144
+    assert torch.allclose(losses.gram(f), expected, atol=1e-5)
+    assert torch.allclose(losses.gram(f.bfloat16()), expected, rtol=0.01)
+
+
+@given(st.floats(0.01, 100))
+def test_normalised_errors_do_not_depend_on_the_scale(scale: float) -> None:
+    a, b = features(0), features(1)
+    target = losses.gram(b)[0]
+    style = losses.style_errors([a], [target])
+    assert torch.allclose(losses.style_errors([a * scale], [target * scale**2]), style, rtol=1e-3)
+    assert torch.allclose(losses.content_error(a * scale, b * scale), losses.content_error(a, b), rtol=1e-3)
+
+
+def test_fixed_points() -> None:
+    a = features(0)
+    assert losses.content_error(a, a).tolist() == [0, 0]
+    assert losses.style_errors([a[:1]], [losses.gram(a)[0]]).tolist() == [[0]]
+    black = losses.style_errors([torch.zeros_like(a)], [losses.gram(a)[0]])
+    assert black.flatten().tolist() == pytest.approx([1, 1])
+    mean = a.mean((1, 2, 3), keepdim=True).expand_as(a)
+    assert losses.content_error(mean, a).tolist() == pytest.approx([1, 1], rel=1e-3)
+
+
+def test_gamut_and_variation() -> None:
+    inside, outside = torch.full((1, 3, 4, 4), 0.5), torch.full((1, 3, 4, 4), 1.5)
+    assert losses.gamut_error(inside).item() == 0
+    assert losses.gamut_error(outside).item() == pytest.approx(0.25)
+    assert losses.total_variation(inside).item() == 0
+    stripes = torch.zeros(1, 3, 4, 4)
+    stripes[..., ::2] = 1
+    assert losses.total_variation(stripes).item() == pytest.approx(1)
+
+
+def test_temporal_error_looks_only_where_the_motion_is_known() -> None:
+    a, b = torch.zeros(1, 3, 4, 4), torch.ones(1, 3, 4, 4)
+    valid = torch.zeros(1, 1, 4, 4)
+    assert losses.temporal_error(a, b, valid).item() == 0
+    valid[..., 0, 0] = 1
+    assert losses.temporal_error(a, b, valid).item() == pytest.approx(1)
+
+
+# Two channels over 1 x 2 pixels: f1 = (1, 2), f2 = (3, 4). F F^T = [[5, 11], [11, 25]], over 2 pixels G = [[2.5, 5.5],
+# [5.5, 12.5]]. The painting's: a1 = (1, 0), a2 = (0, 1): A = [[0.5, 0], [0, 0.5]].
+F_BY_HAND = torch.tensor([[[[1.0, 2.0]], [[3.0, 4.0]]]])
+A_BY_HAND = torch.tensor([[[[1.0, 0.0]], [[0.0, 1.0]]]])
+SQUARES = 2.0**2 + 5.5**2 + 5.5**2 + 12.0**2  # of G - A: 208.5
+
+
+@pytest.mark.parametrize(
+    ("normalisation", "expected"),
+    [
+        ("gatys", SQUARES * 4 / (4 * 2**2 * 2**2)),  # (2 (G - A))^2 / (4 C^2 (HW)^2), C = 2, HW = 2
+        ("chw", SQUARES / 2**2 / 4),  # of G / 2, mean over 4 entries
+        ("pixels", SQUARES / 4),
+        ("relative", SQUARES / 0.5),  # |A|^2 = 2 x 0.25
+    ],
+)
+def test_gram_errors_by_hand(normalisation: losses.GramNormalisation, expected: float) -> None:
+    matrix = losses.gram(F_BY_HAND)
+    assert matrix[0].tolist() == [[2.5, 5.5], [5.5, 12.5]]
+    error = losses.gram_error(matrix, losses.gram(A_BY_HAND)[0], normalisation)
+    assert error.tolist() == pytest.approx([expected])
+
+
+@pytest.mark.parametrize(
+    ("normalisation", "expected"),
+    [("gatys", 24 / (2 * 4)), ("mean", 24 / 4), ("variance", 24 / (4 * 1 / 3))],
+)
+def test_content_errors_by_hand(normalisation: losses.ContentNormalisation, expected: float) -> None:
+    """Differences 0, 2, 2, 4: squares 24 over 4 values. The target's (1, 0, 1, 0) variance is 1/3."""
+    target = torch.tensor([[[[1.0, 0.0]], [[1.0, 0.0]]]])
+    features = torch.tensor([[[[1.0, 2.0]], [[3.0, 4.0]]]])
+    error = float(((features - target) ** 2).sum()) / losses.content_divisor(target, normalisation)
+    assert error == pytest.approx(expected)
+
+
+def test_guided_gram_sees_only_its_part() -> None:
+    left = torch.tensor([[[[1.0, 0.0]]]])
+    assert losses.guided_gram(F_BY_HAND, left)[0].tolist() == [[1.0, 3.0], [3.0, 9.0]]  # the first pixel alone
+    assert torch.allclose(losses.guided_gram(F_BY_HAND, torch.ones(1, 1, 1, 2)), losses.gram(F_BY_HAND))
+    assert torch.allclose(losses.guided_gram(F_BY_HAND, left / 2), losses.guided_gram(F_BY_HAND, left))
+
+
+@pytest.mark.parametrize("normalisation", get_args(losses.GramNormalisation))
+def test_gradients_by_finite_differences(normalisation: losses.GramNormalisation) -> None:
+    generator = torch.Generator().manual_seed(3)
+    f = torch.rand(1, 3, 4, 5, generator=generator, dtype=torch.float64, requires_grad=True)
+    target = losses.gram(torch.rand(1, 3, 4, 4, generator=generator, dtype=torch.float64))[0]
+    guide = torch.rand(1, 1, 4, 5, generator=generator, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda x: losses.gram_error(losses.gram(x), target, normalisation), (f,))
+    assert torch.autograd.gradcheck(
+        lambda x: losses.gram_error(losses.guided_gram(x, guide), target, normalisation), (f,)
+    )
+
+
+def test_total_variation_and_temporal_gradients() -> None:
+    generator = torch.Generator().manual_seed(4)
+    rgb = torch.rand(1, 3, 5, 6, generator=generator, dtype=torch.float64, requires_grad=True)
+    moved = torch.rand(1, 3, 5, 6, generator=generator, dtype=torch.float64)
+    valid = (torch.rand(1, 1, 5, 6, generator=generator) < 0.7).double()
+    assert torch.autograd.gradcheck(losses.total_variation, (rgb,))
+    assert torch.autograd.gradcheck(lambda x: losses.temporal_error(x, moved, valid), (rgb,))
