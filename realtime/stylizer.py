@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -579,8 +579,9 @@ class Stylizer:
             progress: called after each picture.
 
         Returns:
-            output, style, images, seconds, fps, backend, device, precision, notes, and warnings: of several pictures
-            those that could not be read or written are told there, and the others are done all the same.
+            output, style, images, failed, seconds, fps, backend, device, precision, notes (what was converted, and what
+            a format could not hold), and warnings: of several pictures those that could not be read or written are
+            told there, and the others are done all the same.
 
         Raises:
             InputError: a file or an option is wrong, or not one picture could be restyled.
@@ -607,19 +608,22 @@ class Stylizer:
         for source, place in zip(sources, targets, strict=True):
             if place.exists() and source.exists() and place.samefile(source):
                 raise InputError(f"{place}: is the source itself; name another file or folder")
-        clock, warnings = _Clock(), []
+        clock = _Clock()
+        warnings: list[str] = []
+        notes: list[str] = []
         for done, (source, place) in enumerate(zip(sources, targets, strict=True), 1):
             try:
                 stills.check_image_target(place, overwrite=overwrite)
-                rgb = stills.read_image(source)
+                picture = stills.read_picture(source)
                 if wanted is not None:
-                    rgb = stills.resize_image(rgb, wanted)
-                styled = self.image(rgb, strength=strength, keep_color=keep_color)
-                stills.write_image(place, styled, overwrite=overwrite)
+                    picture = stills.resize_picture(picture, wanted)
+                styled = self.image(picture.rgb, strength=strength, keep_color=keep_color)
+                lost = stills.write_picture(place, replace(picture, rgb=styled), overwrite=overwrite)
+                notes += [f"{source}: {note}" for note in (*picture.notes, *lost)]
             except InputError as error:
                 if len(sources) == 1:
                     raise
-                warnings.append(str(error))
+                warnings.append(_one_line(error))
             if progress is not None:
                 progress(Progress(done, len(sources), clock.seconds))
         if len(warnings) == len(sources):
@@ -634,7 +638,8 @@ class Stylizer:
             "backend": self.engine.backend,
             "device": self.engine.device,
             "precision": self.engine.precision,
-            "notes": list(self.engine.notes),
+            "failed": len(warnings),
+            "notes": [*self.engine.notes, *notes],
             "warnings": warnings,
         }
 

@@ -22,6 +22,7 @@ from realtime.cli.common import (
     Threads,
     announce,
     make_stylizer,
+    one_line,
     print_json,
     progress_bar,
     say,
@@ -51,7 +52,11 @@ def image(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Restyle images, or folders of images."""
+    """Restyle images, or folders of images.
+
+    Transparency, EXIF and colour profile are kept where the format can hold them. A picture that cannot be read is
+    named and left out; the others are done, and the exit code is 1.
+    """
     if len(paths) < 2:
         raise typer.BadParameter("give at least one image, and the file or folder to write.")
     stylizer = make_stylizer(
@@ -71,7 +76,12 @@ def image(
         )
     if not quiet:
         pictures = "1 picture" if summary["images"] == 1 else f"{summary['images']} pictures"
-        say(f"{summary['output']}: {pictures} in {summary['seconds']:.1f} s")
+        failed = f", {summary['failed']} failed" if summary["failed"] else ""
+        say(f"{summary['output']}: {pictures} in {summary['seconds']:.1f} s{failed}")
+        for note in summary["notes"]:
+            say(f"note: {one_line(note)}")
     warn(summary)
     if json:
         print_json(summary)
+    if summary["failed"]:
+        raise typer.Exit(1)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import os
 import secrets
+import struct
+import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..errors import InputError, MediaError, RestyleError
-from ..frames import ColorTags, Frame, Matrix, Range, rgb_to_codes
+from ..frames import ColorTags, Frame, Matrix, Range, chroma_shape, rgb_to_codes
 from . import opencv
 
 _SPACE_CODES: Mapping[str, int] = {"bt601": 6, "bt709": 1, "bt2020": 9}
 _JPEG_QUALITY = 95
 MAX_SIDE = 16384
+_BAND = 512
+"""Rows converted at once, an even number: all of a large picture as floating-point numbers would fill the memory."""
 
 
 def rgb_to_ycbcr_matrix(matrix: Matrix, value_range: Range) -> np.ndarray:
@@ -41,14 +48,16 @@ def frame_from_rgb(rgb: np.ndarray, *, matrix: Matrix = "bt709", value_range: Ra
     height, width = rgb.shape[:2]
     forward = rgb_to_ycbcr_matrix(matrix, value_range).astype(np.float32)
     y = cv2.transform(rgb, forward[:1])
-    even = rgb
-    if height % 2 or width % 2:
-        even = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    # The mean is linear: averaging RGB first takes a quarter of the arithmetic.
-    size = (even.shape[1] // 2, even.shape[0] // 2)
-    small = cv2.resize(even.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    chroma = np.clip(np.rint(cv2.transform(small, forward[1:])), 0, 255).astype(np.uint8)
-    chroma = chroma.reshape(size[1], size[0], 2)
+    chroma = np.empty((*chroma_shape(height, width), 2), np.uint8)
+    for top in range(0, height, _BAND):
+        band = rgb[top : top + _BAND]
+        if band.shape[0] % 2 or width % 2:
+            band = np.pad(band, ((0, band.shape[0] % 2), (0, width % 2), (0, 0)), mode="edge")
+        # The mean is linear: averaging RGB first takes a quarter of the arithmetic.
+        size = (band.shape[1] // 2, band.shape[0] // 2)
+        small = cv2.resize(band.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+        codes = np.clip(np.rint(cv2.transform(small, forward[1:])), 0, 255)
+        chroma[top // 2 : top // 2 + size[1]] = codes.reshape(size[1], size[0], 2)
     color = ColorTags(matrix, value_range, _SPACE_CODES[matrix], _SPACE_CODES[matrix], _SPACE_CODES[matrix])
     return Frame(
         y.reshape(height, width),
@@ -67,28 +76,60 @@ def rgb_from_frame(frame: Frame) -> np.ndarray:
     forward = rgb_to_ycbcr_matrix(frame.color.matrix, frame.color.range)
     inverse = np.linalg.inv(forward[:, :3])
     backward = np.hstack([inverse, -inverse @ forward[:, 3:]]).astype(np.float32)
-    planes = np.empty((height, width, 3), np.float32)
-    planes[..., 0] = frame.y
-    for index, plane in ((1, frame.u), (2, frame.v)):
-        small = np.ascontiguousarray(plane).astype(np.float32)
-        full = cv2.resize(small, (2 * columns, 2 * rows), interpolation=cv2.INTER_LINEAR)
-        planes[..., index] = full[:height, :width]
-    rgb = cv2.transform(planes, backward)
-    out: np.ndarray = np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
+    out = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, _BAND):
+        bottom = min(height, top + _BAND)
+        planes = np.empty((bottom - top, width, 3), np.float32)
+        planes[..., 0] = frame.y[top:bottom]
+        # One more row of chroma above and below: what interpolation looks at.
+        first, last = max(0, top // 2 - 1), min(rows, -(-bottom // 2) + 1)
+        for index, plane in ((1, frame.u), (2, frame.v)):
+            small = np.ascontiguousarray(plane[first:last]).astype(np.float32)
+            full = cv2.resize(small, (2 * columns, 2 * (last - first)), interpolation=cv2.INTER_LINEAR)
+            planes[..., index] = full[top - 2 * first : bottom - 2 * first, :width]
+        out[top:bottom] = np.clip(np.rint(cv2.transform(planes, backward)), 0, 255)
     return out
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """An image file's content.
+
+    Attributes:
+        rgb: (H, W, 3) uint8, upright.
+        alpha: (H, W) uint8; None where the file has no transparency.
+        exif: the file's EXIF block without orientation and layout, as Pillow writes it; None without one.
+        icc: the colour profile that `rgb` is meant in; None where the file has none, or one of another kind of colour.
+        notes: what was changed in reading, in words.
+    """
+
+    rgb: np.ndarray
+    alpha: np.ndarray | None = None
+    exif: bytes | None = None
+    icc: bytes | None = None
+    notes: tuple[str, ...] = ()
+
+
 def read_image(path: str | os.PathLike[str]) -> np.ndarray:
-    """An image file as (H, W, 3) uint8 RGB, turned as its EXIF orientation says.
+    """An image file as (H, W, 3) uint8 RGB, turned as its EXIF orientation says; see `read_picture`.
 
     Raises:
         MediaError: the file is missing, a folder, unreadable, or not an image.
     """
-    cv2 = opencv.load()
+    return read_picture(path).rgb
+
+
+def read_picture(path: str | os.PathLike[str]) -> Picture:
+    """An image file: 8 or 16 bits (16 are rounded to 8), gray, palette, RGB or CMYK, with what else it holds.
+
+    Raises:
+        MediaError: the file is missing, a folder, unreadable, not an image, or of a kind that has no colours.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     name = os.fspath(path)
     try:
-        # Read here, not in OpenCV, which cannot open every file name on every system and does not say why it failed.
+        # Read here, not in Pillow, which does not say why it failed as plainly.
         data = Path(path).read_bytes()
     except FileNotFoundError:
         raise MediaError(f"{name}: no such file") from None
@@ -99,12 +140,82 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     if not data:
         raise MediaError(f"{name}: the file is empty")
     try:
-        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:
-        bgr = None
-    if bgr is None:
-        raise MediaError(f"{name}: not an image that can be read, or damaged")
-    return np.ascontiguousarray(bgr[..., ::-1])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of large pictures, which are welcome, and of odd metadata
+            with Image.open(io.BytesIO(data)) as opened:
+                opened.load()
+                icc = opened.info.get("icc_profile")
+                image = ImageOps.exif_transpose(opened)
+                exif = _exif(opened)
+    except (UnidentifiedImageError, SyntaxError):
+        raise MediaError(f"{name}: not an image that can be read, or damaged") from None
+    except Image.DecompressionBombError as error:
+        raise MediaError(f"{name}: too large: {error}") from None
+    except (OSError, ValueError, struct.error, EOFError, IndexError, KeyError, TypeError, OverflowError) as error:
+        raise MediaError(f"{name}: not an image that can be read, or damaged ({error})") from None
+    rgb, alpha, notes = _as_rgb(image, icc, name)
+    kept = icc if icc and icc[16:20] == b"RGB " else None
+    return Picture(rgb, alpha, exif, kept, notes)
+
+
+_LAYOUT_TAGS = frozenset(
+    (*range(254, 260), 262, 266, 273, 274, *range(277, 282), 284, 317, 320, *range(322, 326), 330, 338, 339, 347)
+) | {513, 514, 529, 530, 531, 532, 34675}
+"""TIFF's tags of how the pixels lie in the file, with the orientation and the colour profile: the writer's own."""
+
+
+def _exif(image: Any) -> bytes | None:
+    exif = image.getexif()
+    for tag in _LAYOUT_TAGS & set(exif):
+        del exif[tag]
+    return exif.tobytes() if len(exif) else None
+
+
+def _as_rgb(image: Any, icc: bytes | None, name: str) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
+    """Pixels as RGB and alpha, and what that changed."""
+    mode, notes = image.mode, []
+    if mode.startswith("I"):
+        codes = np.asarray(image).astype(np.int64)
+        if codes.min() < 0 or codes.max() > 65535:
+            raise MediaError(f"{name}: its values do not fit into 16 bits")
+        gray = ((codes + 128) // 257).astype(np.uint8)
+        return np.repeat(gray[..., None], 3, 2), None, ("16 bits were rounded to 8",)
+    if mode == "F":
+        raise MediaError(f"{name}: holds floating-point numbers, of which no file says what is white")
+    alpha = None
+    if "A" in mode.upper().replace("LAB", "") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        alpha = np.asarray(image.getchannel("A"))
+    elif mode == "CMYK":
+        notes.append("CMYK was converted to RGB")
+        if icc:
+            image = _from_profile(image, icc)
+    return np.asarray(image.convert("RGB")), alpha, tuple(notes)
+
+
+def _from_profile(image: Any, icc: bytes) -> Any:
+    """CMYK as sRGB by its own profile; as it is where the profile is not of use."""
+    from PIL import ImageCms
+
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+        return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return image
+
+
+_FORMATS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    ".jpg": ("JPEG", {"quality": _JPEG_QUALITY}),
+    ".jpeg": ("JPEG", {"quality": _JPEG_QUALITY}),
+    ".png": ("PNG", {"compress_level": 3}),
+    ".webp": ("WEBP", {"lossless": True, "quality": 50}),  # of effort here, not of the picture
+    ".tif": ("TIFF", {"compression": "tiff_lzw"}),
+    ".tiff": ("TIFF", {"compression": "tiff_lzw"}),
+    ".bmp": ("BMP", {}),
+    ".ppm": ("PPM", {}),
+}
+_WITH_ALPHA = frozenset({"PNG", "WEBP", "TIFF"})
+_WITH_TAGS = frozenset({"JPEG", "PNG", "WEBP", "TIFF"})
 
 
 def check_image_target(path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
@@ -113,8 +224,6 @@ def check_image_target(path: str | os.PathLike[str], *, overwrite: bool = False)
     Raises:
         InputError: no folder, no such format, or the file exists and must not be replaced.
     """
-    cv2 = opencv.load()
-
     target = Path(path)
     if target.is_dir():
         raise InputError(f"{target}: is a folder; name a file")
@@ -122,38 +231,64 @@ def check_image_target(path: str | os.PathLike[str], *, overwrite: bool = False)
         raise InputError(f"{target}: the folder {target.parent} does not exist")
     if not os.access(target.parent, os.W_OK):
         raise InputError(f"{target}: the folder {target.parent} cannot be written to")
-    if not target.suffix or not cv2.haveImageWriter("x" + target.suffix):
-        raise InputError(f"{target}: cannot write {target.suffix or 'a file without extension'}; use .png or .jpg")
+    if target.suffix.lower() not in _FORMATS:
+        raise InputError(
+            f"{target}: cannot write {target.suffix or 'a file without extension'}; use {', '.join(_FORMATS)}"
+        )
     if target.exists() and not overwrite:
         raise InputError(f"{target}: exists; use --overwrite to replace it")
 
 
 def write_image(path: str | os.PathLike[str], rgb: np.ndarray, *, overwrite: bool = False) -> None:
-    """Write (H, W, 3) uint8 RGB as an image; the extension names the format. The file appears whole or not at all.
+    """Write (H, W, 3) uint8 RGB as an image; see `write_picture`.
 
     Raises:
         InputError: see `check_image_target`.
         RestyleError: writing fails.
     """
-    cv2 = opencv.load()
+    write_picture(path, Picture(rgb), overwrite=overwrite)
+
+
+def write_picture(path: str | os.PathLike[str], picture: Picture, *, overwrite: bool = False) -> list[str]:
+    """Write an image; the extension names the format. The file appears whole or not at all.
+
+    Returns:
+        what of the picture the format cannot hold, in words.
+
+    Raises:
+        InputError: see `check_image_target`.
+        RestyleError: writing fails.
+    """
+    from PIL import Image
 
     check_image_target(path, overwrite=overwrite)
     target = Path(path)
-    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if target.suffix.lower() in (".jpg", ".jpeg") else []
-    try:
-        done, data = cv2.imencode(target.suffix, np.ascontiguousarray(rgb[..., ::-1]), options)
-    except cv2.error as error:
-        raise RestyleError(f"{target}: cannot be encoded ({error.err})") from None
-    if not done:
-        raise RestyleError(f"{target}: cannot be encoded")
+    kind, options = _FORMATS[target.suffix.lower()]
+    image, lost = Image.fromarray(np.ascontiguousarray(picture.rgb)), []
+    if picture.alpha is not None:
+        if kind in _WITH_ALPHA:
+            image.putalpha(Image.fromarray(np.ascontiguousarray(picture.alpha)))
+        else:
+            lost.append(f"transparency was left out: {target.suffix} cannot hold it")
+    tags = {"exif": picture.exif, "icc_profile": picture.icc}
+    given = {name: value for name, value in tags.items() if value is not None}
+    if given and kind not in _WITH_TAGS:
+        lost.append(f"metadata was left out: {target.suffix} cannot hold it")
+        given = {}
+    if kind == "TIFF" and picture.exif is not None:
+        options = {}  # Pillow writes EXIF into TIFF files without compression only
     temporary = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.part{target.suffix}")
     try:
-        temporary.write_bytes(data.tobytes())
+        with temporary.open("wb") as file:
+            image.save(file, kind, **options, **given)
         os.replace(temporary, target)
     except OSError as error:
-        raise RestyleError(f"{target}: writing failed ({error.strerror})") from error
+        raise RestyleError(f"{target}: writing failed ({error.strerror or error})") from error
+    except (ValueError, RuntimeError, struct.error) as error:
+        raise RestyleError(f"{target}: cannot be encoded ({error})") from error
     finally:
         temporary.unlink(missing_ok=True)
+    return lost
 
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
@@ -195,3 +330,17 @@ def resize_image(rgb: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
     shrinks = size[0] * size[1] < width * height
     resized: np.ndarray = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
     return resized
+
+
+def resize_picture(picture: Picture, size: int | tuple[int, int]) -> Picture:
+    """A picture and its transparency at another size; see `resize_image`.
+
+    Raises:
+        InputError: the size is not positive, or too large.
+    """
+    rgb = resize_image(picture.rgb, size)
+    if picture.alpha is None:
+        return replace(picture, rgb=rgb)
+    height, width = rgb.shape[:2]
+    alpha = resize_image(np.repeat(picture.alpha[..., None], 3, 2), (width, height))
+    return replace(picture, rgb=rgb, alpha=alpha[..., 0])
