@@ -15,7 +15,7 @@ import typer
 from typer.exceptions import Abort, Exit, TyperException
 
 from realtime import __version__
-from realtime.cli import bench, demo, doctor, evaluate, export, image, styles, train, video, webcam
+from realtime.cli import bench, demo, doctor, evaluate, export, image, paint, styles, train, video, webcam
 from realtime.cli.common import Debug, State, one_line, say
 from realtime.errors import RestyleError
 
@@ -34,6 +34,7 @@ app.command("image")(image.image)
 app.command("webcam")(webcam.webcam)
 app.command("demo")(demo.demo)
 app.command("styles")(styles.styles)
+app.command("paint")(paint.paint)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)

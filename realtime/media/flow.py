@@ -1,4 +1,4 @@
-"""Optical flow between two frames of a clip, and which of it can be trusted: for measuring flicker.
+"""Optical flow between two frames of a clip, and which of it can be trusted: for measuring flicker and painting clips.
 
 Flow is DIS (Kroeger et al. 2016, arXiv 1603.03590) as OpenCV has it; the forward-backward check is that of Sundaram et
 al. 2010, with the constants that Lai et al. 2018 (arXiv 1808.00449) and later work on temporal consistency use.
@@ -14,6 +14,12 @@ from . import opencv
 
 STILL = 0.2
 """Pixels that move by less than so many pixels count as not moving."""
+
+EXPLAINED = 0.3
+"""Share of a frame that the flow must account for; less is a cut, or motion that the flow has lost."""
+
+_UNLIKE = 32
+"""Codes of luma by which a pixel and what it was differ too much to be the same thing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +50,20 @@ class Flow:
 
         warped: np.ndarray = cv2.remap(before, self.x, self.y, cv2.INTER_LINEAR)
         return warped
+
+
+def is_cut(flow: Flow, before: np.ndarray, now: np.ndarray) -> bool:
+    """Whether a frame shows another scene than the one before.
+
+    It does where little of it is in sight there and looks the same. (The check both ways alone is not enough: flat
+    areas of unlike scenes have a flow of nothing, there and back.)
+
+    Args:
+        flow: from `now` back to `before`.
+        before, now: (H, W) uint8.
+    """
+    unlike = np.abs(flow.warp(before).astype(np.int16) - now) > _UNLIKE
+    return bool((flow.seen & ~unlike).mean() < EXPLAINED)
 
 
 def gray(rgb: np.ndarray) -> np.ndarray:

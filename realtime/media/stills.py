@@ -185,12 +185,12 @@ def _as_rgb(image: Any, icc: bytes | None, name: str) -> tuple[np.ndarray, np.nd
     alpha = None
     if "A" in mode.upper().replace("LAB", "") or "transparency" in image.info:
         image = image.convert("RGBA")
-        alpha = np.asarray(image.getchannel("A"))
+        alpha = np.array(image.getchannel("A"))
     elif mode == "CMYK":
         notes.append("CMYK was converted to RGB")
         if icc:
             image = _from_profile(image, icc)
-    return np.asarray(image.convert("RGB")), alpha, tuple(notes)
+    return np.array(image.convert("RGB")), alpha, tuple(notes)
 
 
 def _from_profile(image: Any, icc: bytes) -> Any:

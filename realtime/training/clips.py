@@ -19,6 +19,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
 from realtime.errors import InputError, RestyleError
+from realtime.media.flow import EXPLAINED
 from realtime.training.motion import Motion
 
 FlowMethod = Literal["dis", "raft"]
@@ -141,7 +142,7 @@ def read_pairs(path: Path, count: int, short_side: int, flow: FlowBetween) -> li
             if before.shape != now.shape:
                 continue
             x, y, seen = flow(*(np.ascontiguousarray(f.permute(1, 2, 0).numpy()) for f in (before, now)))
-            if seen.mean() > 0.3:  # less is a cut, or motion that the flow has lost
+            if seen.mean() > EXPLAINED:  # less is a cut, or motion that the flow has lost
                 pairs.append(Pair(before, now, *(torch.from_numpy(np.ascontiguousarray(v)) for v in (x, y, seen))))
     return pairs
 

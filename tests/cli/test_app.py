@@ -16,7 +16,7 @@ from realtime.cli import video as video_command
 from realtime.errors import InputError, RestyleError
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["video", "image", "webcam", "demo", "styles", "train", "evaluate", "export", "bench", "doctor"]
+COMMANDS = ["video", "image", "webcam", "demo", "styles", "paint", "train", "evaluate", "export", "bench", "doctor"]
 HEAVY = {"av", "cv2", "lightning_fabric", "numpy", "onnx", "onnxruntime", "rich", "safetensors", "torch", "torchvision"}
 
 
