@@ -120,7 +120,7 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
 
 
 def read_picture(path: str | os.PathLike[str]) -> Picture:
-    """An image file: 8 or 16 bits (16 are rounded to 8), gray, palette, RGB or CMYK, with what else it holds.
+    """An image file: 8 or 16 bits (16 become 8), gray, palette, RGB or CMYK, with what else it holds.
 
     Raises:
         MediaError: the file is missing, a folder, unreadable, not an image, or of a kind that has no colours.
@@ -147,13 +147,13 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
                 icc = opened.info.get("icc_profile")
                 image = ImageOps.exif_transpose(opened)
                 exif = _exif(opened)
+            rgb, alpha, notes = _as_rgb(image, icc, name)
     except (UnidentifiedImageError, SyntaxError):
         raise MediaError(f"{name}: not an image that can be read, or damaged") from None
     except Image.DecompressionBombError as error:
         raise MediaError(f"{name}: too large: {error}") from None
     except (OSError, ValueError, struct.error, EOFError, IndexError, KeyError, TypeError, OverflowError) as error:
         raise MediaError(f"{name}: not an image that can be read, or damaged ({error})") from None
-    rgb, alpha, notes = _as_rgb(image, icc, name)
     kept = icc if icc and icc[16:20] == b"RGB " else None
     return Picture(rgb, alpha, exif, kept, notes)
 
@@ -175,7 +175,7 @@ def _as_rgb(image: Any, icc: bytes | None, name: str) -> tuple[np.ndarray, np.nd
     """Pixels as RGB and alpha, and what that changed."""
     mode, notes = image.mode, []
     if mode.startswith("I"):
-        codes = np.asarray(image).astype(np.int64)
+        codes = np.asarray(image).astype(np.int32)
         if codes.min() < 0 or codes.max() > 65535:
             raise MediaError(f"{name}: its values do not fit into 16 bits")
         gray = ((codes + 128) // 257).astype(np.uint8)
