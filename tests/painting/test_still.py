@@ -17,9 +17,10 @@ from realtime.painting import studio as module
 from realtime.painting.config import PaintConfig
 from realtime.painting.recipes import find_preset
 from realtime.painting.still import paint_still
-from realtime.painting.studio import PaintProgress, Studio, with_colors_of, working_sizes
+from realtime.painting.studio import PaintProgress, Studio, to_tensor, with_colors_of, working_sizes
 from realtime.perception import scores as scoring
-from realtime.perception.features import NetworkName
+from realtime.perception.features import LossNetwork, NetworkName
+from realtime.perception.losses import gram, gram_error
 from tests.perception.pictures import soft, torchvision_weights
 
 # Shallow layers: what is tested here does not depend on depth, and they are quick.
@@ -145,11 +146,19 @@ def test_a_mask_for_each_painting(config: PaintConfig, tmp_path: Path) -> None:
         masks=(tmp_path / "left.png", tmp_path / "right.png"),
         recipe=RECIPE.changed(content_weight=0.0, style=(("conv1_1", 1.0),), steps=15),
     )
-    source = read_image(config.content).astype(float)
+    network = LossNetwork.load(config.features)
+
+    def error(picture: np.ndarray, painting: str) -> float:
+        pair = [to_tensor(p, torch.device("cpu")) for p in (picture, wanted[painting])]
+        matrices = [gram(network(p, ["conv1_1"])[0])[0] for p in pair]
+        return float(gram_error(matrices[0], matrices[1], "relative"))
+
+    wanted = {name: read_image(tmp_path / f"{name}.png") for name in ("red", "blue")}
     paint_still(both)
-    change = read_image(config.output) - source
-    assert change[:, :45, 0].mean() > change[:, 45:, 0].mean()
-    assert change[:, :45, 2].mean() < change[:, 45:, 2].mean()
+    out = read_image(config.output)
+    # away from the border between them, where a feature sees both
+    assert error(out[:, :40], "red") < 0.5 * error(out[:, 50:], "red")
+    assert error(out[:, 50:], "blue") < 0.5 * error(out[:, :40], "blue")
 
 
 def test_several_paintings_by_their_shares(config: PaintConfig, tmp_path: Path) -> None:
