@@ -60,7 +60,8 @@ class Canvas:
     """
 
     def __init__(self, start: Tensor, behind: Tensor | None = None, cover: Tensor | None = None) -> None:
-        self.values = start.detach().clone().requires_grad_()
+        # Plain: L-BFGS flattens it. What the network is shown is laid out as its convolutions want it.
+        self.values = start.detach().clone(memory_format=torch.contiguous_format).requires_grad_()
         self._behind, self._cover = behind, cover
 
     def shown(self) -> Tensor:
@@ -72,10 +73,11 @@ class Canvas:
 
     def evaluate(self, objective: Objective) -> dict[str, float]:
         """Losses of what shows; the gradient of `values` is set."""
-        leaf = self.shown().clone().requires_grad_()
+        leaf = self.shown().clone(memory_format=torch.channels_last).requires_grad_()
         losses = objective.backward(leaf)
         assert leaf.grad is not None
-        self.values.grad = leaf.grad if self._cover is None else leaf.grad * self._cover
+        gradient = leaf.grad if self._cover is None else leaf.grad * self._cover
+        self.values.grad = gradient.contiguous()
         return losses
 
     def picture(self) -> Tensor:

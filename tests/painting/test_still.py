@@ -229,9 +229,11 @@ def test_saving_memory_paints_nearly_the_same(config: PaintConfig) -> None:
     assert loss(precision="bf16") == pytest.approx(plain, rel=0.2)
 
 
-def test_lbfgs_computes_in_full(config: PaintConfig) -> None:
-    auto = replace(config, precision="auto", recipe=RECIPE.changed(optimizer="lbfgs"))
-    assert Studio(auto).precision == "fp32"
+def test_lbfgs(config: PaintConfig) -> None:
+    auto = replace(config, precision="auto", recipe=RECIPE.changed(optimizer="lbfgs", learning_rate=1.0))
+    summary = paint_still(auto)
+    assert (summary["optimizer"], summary["precision"], summary["steps"]) == ("lbfgs", "fp32", 3)
+    assert summary["losses"]["last"]["total"] < summary["losses"]["first"]["total"]
     assert next(Studio(replace(config, precision="bf16")).network.parameters()).dtype == torch.bfloat16
 
 
