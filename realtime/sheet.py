@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -55,7 +56,8 @@ def contact_sheet(
             progress(name)
         cells.append((name, make(name).image(small)))
     if columns is None:
-        columns = max(1, round((len(cells) * height / width) ** 0.5))
+        shapes = {n: n * width / (-(-len(cells) // n) * (height + LINE)) for n in range(1, len(cells) + 1)}
+        columns = min(shapes, key=lambda n: abs(math.log(shapes[n])))
     rows = -(-len(cells) // columns)
     sheet = Image.new("RGB", (columns * (width + GAP) + GAP, rows * (height + LINE + GAP) + GAP), "white")
     draw = ImageDraw.Draw(sheet)

@@ -32,9 +32,12 @@ def test_cells() -> None:
     assert (sheet[:GAP] == 255).all()
 
 
-def test_about_as_wide_as_high() -> None:
-    sheet = contact_sheet(np.zeros((90, 90, 3), np.uint8), ["red"] * 8, width=90, make=painter)
-    assert sheet.shape[1] == 3 * (90 + GAP) + GAP
+@pytest.mark.parametrize(
+    ("styles", "size", "columns"), [(8, (90, 120), 3), (10, (360, 640), 3), (1, (90, 90), 2), (3, (40, 160), 1)]
+)
+def test_about_as_wide_as_high(styles: int, size: tuple[int, int], columns: int) -> None:
+    sheet = contact_sheet(np.zeros((*size, 3), np.uint8), ["red"] * styles, width=size[1], make=painter)
+    assert sheet.shape[1] == columns * (size[1] + GAP) + GAP
 
 
 def test_refusals() -> None:
