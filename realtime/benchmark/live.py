@@ -61,10 +61,13 @@ class Situation:
 
     @property
     def growth(self) -> float | None:
-        """MiB by which memory was more at the end than when a quarter was done; None for a run of a few seconds."""
+        """MiB by which memory was more at the end than when a quarter was done; None for a run of a few seconds.
+
+        The last two seconds are left out: the camera has ended by then, and the process takes down what it had.
+        """
         if len(self.memory) < 8:
             return None
-        return (max(self.memory[-3:]) - max(self.memory[: len(self.memory) // 4])) / 2**20
+        return (max(self.memory[-5:-2]) - max(self.memory[: len(self.memory) // 4])) / 2**20
 
     def demand(self, holds: bool, otherwise: str) -> None:
         """Note a fault where something does not hold."""

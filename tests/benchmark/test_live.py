@@ -77,7 +77,8 @@ print(json.dumps({GOOD!r} | dict(frames_in=max(shown, round(rate * seconds)), fr
 def test_growing_memory_is_found() -> None:
     mebi = 2**20
     found = live.Situation("x", GOOD, [n * 10 * mebi for n in range(1, 21)])
-    assert found.growth == pytest.approx(150)
+    assert found.growth == pytest.approx(130)
+    assert live.Situation("x", GOOD, [200 * mebi] * 58 + [300 * mebi] * 2).growth == 0  # that is its end
     assert live.Situation("x", GOOD, [200 * mebi] * 60).growth == 0
     assert live.Situation("x", GOOD, [mebi, 900 * mebi]).growth is None
 
