@@ -139,6 +139,7 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
         raise MediaError(f"{name}: cannot be read ({error.strerror})") from None
     if not data:
         raise MediaError(f"{name}: the file is empty")
+    Image.MAX_IMAGE_PIXELS = MAX_SIDE**2  # Pillow refuses twice that; its own limit is below what we paint
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of large pictures, which are welcome, and of odd metadata
@@ -188,20 +189,22 @@ def _as_rgb(image: Any, icc: bytes | None, name: str) -> tuple[np.ndarray, np.nd
         alpha = np.array(image.getchannel("A"))
     elif mode == "CMYK":
         notes.append("CMYK was converted to RGB")
-        if icc:
-            image = _from_profile(image, icc)
+        if icc and (converted := _from_profile(image, icc)) is not None:
+            image = converted
+        elif icc:
+            notes.append("its colour profile is not of use: the colours are approximate")
     return np.array(image.convert("RGB")), alpha, tuple(notes)
 
 
 def _from_profile(image: Any, icc: bytes) -> Any:
-    """CMYK as sRGB by its own profile; as it is where the profile is not of use."""
+    """CMYK as sRGB by its own profile; None where the profile is not of use."""
     from PIL import ImageCms
 
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
         return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except (ImageCms.PyCMSError, OSError):
-        return image
+        return None
 
 
 _FORMATS: Mapping[str, tuple[str, Mapping[str, Any]]] = {

@@ -87,6 +87,7 @@ def test_no_time_is_no_measurement() -> None:
         runs_on=HostDevice(),
     )
     assert {check["note"] for check in report["checks"]} == {"not measured: the time was up"}
+    assert report["holds"] is False and len(report["failed"]) == len(report["checks"])
 
 
 def test_a_step_that_fails_does_not_end_the_report(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -211,3 +211,20 @@ def test_a_profile_of_other_colours_is_left_behind(tmp_path: Path) -> None:
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     Image.fromarray(scene(0, 8, 8)).save(tmp_path / "a.png", icc_profile=lab)
     assert read_picture(tmp_path / "a.png").icc is None
+
+
+def test_a_profile_that_is_not_of_use_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "c.jpg"
+    Image.new("CMYK", (8, 8), (10, 20, 30, 0)).save(path, icc_profile=b"no profile at all" * 20)
+    notes = read_picture(path).notes
+    assert notes == ("CMYK was converted to RGB", "its colour profile is not of use: the colours are approximate")
+
+
+def test_pictures_may_be_larger_than_pillow_likes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (40, 40)).save(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert read_picture(path).rgb.shape == (40, 40, 3)
+    monkeypatch.setattr(stills, "MAX_SIDE", 16)
+    with pytest.raises(MediaError, match="too large"):
+        read_picture(path)
