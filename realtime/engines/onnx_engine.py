@@ -19,10 +19,11 @@ from realtime.engines.forms import FORMAT, CellsForm, Form, card_of, describe
 from realtime.engines.graph import Target, build
 from realtime.engines.quantise import Calibration, balanced, calibrate, generated_pictures
 from realtime.engines.sessions import OrtSession, Place, Session, choose_place
-from realtime.engines.torch_engine import MOST_WORKERS, keep_memory, start_workers, using_threads
+from realtime.engines.torch_engine import MOST_WORKERS, start_workers, using_threads
 from realtime.errors import InputError
 from realtime.frames import Frame, Matrix, Range
 from realtime.media.planes import blend
+from realtime.memory import keep_memory
 from realtime.transnet.checkpoint import StyleCard
 from realtime.transnet.folding import fold
 from realtime.transnet.network import TransNet

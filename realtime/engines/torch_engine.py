@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import platform
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +19,7 @@ from realtime.engines.base import Precision, Trace
 from realtime.engines.fused import FusedTransNet, fusing_works
 from realtime.errors import InputError
 from realtime.frames import Frame, Matrix, Range, chroma_shape
+from realtime.memory import keep_memory
 from realtime.transnet.folding import FoldedTransNet, fold
 from realtime.transnet.network import MULTIPLE, PLANE_CHANNELS, TransNet
 
@@ -199,24 +199,6 @@ class TorchEngine:
         if self.trace is not None:
             self.trace("paint", frames, begin, time.perf_counter())
         return styled
-
-
-@cache
-def keep_memory() -> None:
-    """Ask glibc to keep the memory of freed tensors for the next ones of their size.
-
-    It would give megabytes back to the system after each layer and fetch them again: a tenth of the processor's time
-    went into clearing pages. What is kept must then be found again by whichever thread needs it, so that threads share
-    two arenas instead of having one each; with those memory crept up for hours. Other C libraries are left alone. The
-    codes are those of malloc.h.
-    """
-    trim_threshold, top_pad, mmap_threshold, arena_max = -1, -2, -3, -8
-    if platform.libc_ver()[0] != "glibc":
-        return
-    mallopt = ctypes.CDLL(None).mallopt
-    for option, megabytes in ((mmap_threshold, 64), (trim_threshold, 512), (top_pad, 16)):
-        mallopt(option, megabytes * 2**20)
-    mallopt(arena_max, 2)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import InputError, MediaError, RestyleError
 from ..frames import ColorTags, Frame, SurfaceFrame
+from ..memory import give_back_memory
 from .cropping import Cropper
 from .deinterlace import Deinterlacer
 from .hdr import SDR, ToneMapper, hdr_kind
@@ -123,6 +124,8 @@ class VideoReader:
         if why or self._surfaces is None:
             self._surfaces = None
             self._open()
+        # Building the index of a long MP4 takes several times what the index takes, and it has been built twice by now.
+        give_back_memory()
         self.decoder: Literal["software", "cuda"] = "software" if self._surfaces is None else "cuda"
         if why and surfaces is not None:
             self.notes.append(f"decoded in software, not on the GPU: {why}")

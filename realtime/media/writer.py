@@ -18,6 +18,7 @@ import numpy as np
 
 from ..errors import DiskFull, InputError, RestyleError
 from ..frames import Frame, SurfaceFrame, chroma_shape
+from ..memory import give_back_memory
 from .capabilities import quiet_libraries
 from .encoders import (
     AUDIO_ENCODERS,
@@ -650,6 +651,7 @@ class VideoWriter:
             if self._sound is not None:
                 for packet in self._sound.flush():
                     self._container.mux_one(packet)
+            give_back_memory()  # an MP4's index is written twice, by way of buffers
             self._container.close()
             self._container = None
             if not self._growing:

@@ -24,8 +24,9 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from realtime.engines.torch_engine import cpu_has_bf16, keep_memory
+from realtime.engines.torch_engine import cpu_has_bf16
 from realtime.errors import InputError, RestyleError
+from realtime.memory import keep_memory
 from realtime.perception import losses
 from realtime.perception.features import LossNetwork
 from realtime.training.adversarial import LEARNING_RATE, Discriminator, judge_error, painter_error, painting_crops
