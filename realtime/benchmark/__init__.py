@@ -10,5 +10,6 @@ the two are held against each other: what bounds the whole, and how much the han
 * `fresh`: a process of its own: time to the first frame, peak memory.
 * `cases`, `run`, `result`: what is measured, in which order, and what the readings come to, as plain values.
 * `report` and `chart` show a result; `readme` puts it into a README.
+* `live` and `long`: how the live filter keeps up, and what a long film costs in memory; commands of their own.
 * `trace`: the recorder behind `restyle video --profile`.
 """
