@@ -23,7 +23,8 @@ def styles() -> list[StyleCard]:
     Raises:
         StyleError: a checkpoint in the gallery is damaged.
     """
-    return [read_card(path) for path in sorted(gallery_folder().glob("*.safetensors"))]
+    paths = gallery_folder().glob("*.safetensors")
+    return [read_card(path) for path in sorted(paths, key=lambda path: path.stem)]  # a variant after its style
 
 
 def find_style(style: str | Path) -> Path:

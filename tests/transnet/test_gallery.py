@@ -45,3 +45,13 @@ def test_unknown_style_lists_the_names() -> None:
         find_style("stary-night")
     with pytest.raises(StyleError, match="no such style file"):
         find_style(Path("nowhere/x.safetensors"))
+
+
+def test_a_quality_variant_is_a_larger_network_for_the_same_painting() -> None:
+    cards = {card.name: card for card in styles()}
+    variants = [name for name in cards if name.endswith("-quality")]
+    assert len(variants) >= 2
+    for name in variants:
+        variant, plain = cards[name], cards[name.removesuffix("-quality")]
+        assert (variant.title, variant.artist, variant.year) == (plain.title, plain.artist, plain.year)
+        assert variant.architecture.macs_per_pixel > 2 * plain.architecture.macs_per_pixel
