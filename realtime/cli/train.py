@@ -308,11 +308,11 @@ def _architecture(start: str | None, chosen: dict[str, Any]) -> Architecture:
     """What the options say; what they leave open is that of the style to start from, or the default."""
     from dataclasses import replace
 
+    from realtime.training.config import NETWORK
     from realtime.transnet.checkpoint import read_card
     from realtime.transnet.gallery import find_style
-    from realtime.transnet.network import Architecture
 
-    known = Architecture() if start is None else read_card(find_style(start)).architecture
+    known = NETWORK if start is None else read_card(find_style(start)).architecture
     try:
         return replace(known, **chosen)
     except ValueError as error:

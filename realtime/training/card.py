@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from realtime.errors import InputError
-from realtime.training.config import TrainConfig
+from realtime.training.config import NETWORK, TrainConfig
 from realtime.transnet.checkpoint import StyleCard, write_atomically
 from realtime.transnet.network import Architecture
 
@@ -24,15 +24,17 @@ _SILENT = {"style_image", "content", "output", "features", "warmup", "clip", "em
 """Not options, or said elsewhere in the command."""
 
 
-def command(recipe: Mapping[str, Any], made: Collection[str] = ()) -> str:
+def command(recipe: Mapping[str, Any], made: Mapping[str, Architecture] | None = None) -> str:
     """The command line of a run.
 
     Args:
         recipe: of a checkpoint, as `Trainer.save` stores it. What it does not name was not there when it ran.
-        made: files that runs before this one have written; any other style that it starts from is of the gallery.
+        made: files that runs before this one have written, and the networks in them; any other style that it starts
+            from is of the gallery.
 
     Returns:
-        `restyle train ...` with every option that is not at its default.
+        `restyle train ...` with every option that is not at its default. A run that starts from a style has that
+        style's network where nothing is said: so all is said that differs from it, or all there is where it is unknown.
     """
     words = [
         "restyle",
@@ -51,12 +53,13 @@ def command(recipe: Mapping[str, Any], made: Collection[str] = ()) -> str:
         if name in _SILENT or name in _NAMES or value is None or _plain(value) == _plain(default):
             continue
         words += [f"--{name.replace('_', '-')}"] if value is True else [f"--{name.replace('_', '-')}", _plain(value)]
+    known: Architecture | None = NETWORK
     if recipe.get("start"):
         file = f"{recipe['start']}.safetensors"
-        words += ["--from", file if file in made else recipe["start"]]
-    plain = Architecture()  # a network to start from may have been smaller: what is said is that of this run
+        known = (made or {}).get(file)
+        words += ["--from", recipe["start"] if known is None else file]
     for name, value in Architecture.from_dict(recipe["architecture"]).to_dict().items():
-        if name != "phases" and _plain(value) != _plain(getattr(plain, name)):
+        if name != "phases" and (known is None or _plain(value) != _plain(getattr(known, name))):
             words += [f"--{name}", _plain(value) or "none"]
     if recipe["steps_done"] < recipe["steps"]:
         words += ["--until", str(recipe["steps_done"])]
@@ -132,8 +135,10 @@ def _making(m: Mapping[str, Any], legs: list[Mapping[str, Any]]) -> str:
         "",
         "```sh",
     ]
-    made = [leg["output"] for leg in legs]
-    lines += [_wrapped(command(leg, made[:n])) for n, leg in enumerate(legs)]
+    made: dict[str, Architecture] = {}
+    for leg in legs:
+        lines.append(_wrapped(command(leg, made)))
+        made[leg["output"]] = Architecture.from_dict(leg["architecture"])
     lines += [_wrapped(_evaluation(m, legs[-1])), "```"]
     return "\n".join(lines)
 

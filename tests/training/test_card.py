@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,9 +16,10 @@ from realtime.cli.app import app
 from realtime.errors import InputError
 from realtime.training import trainer
 from realtime.training.card import WEAKNESSES, command, render, write_card
-from realtime.training.config import TrainConfig
-from realtime.transnet.checkpoint import StyleCard
+from realtime.training.config import NETWORK, TrainConfig
+from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import Architecture
+from tests.transnet.test_network import random_network
 
 METRICS = {
     "content": 1.0,
@@ -84,8 +86,30 @@ def test_the_command_makes_the_same_run(config: TrainConfig, done: int) -> None:
     assert (found[0].until or config.steps) == done
 
 
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("contours", [(), (4, 8)])
+@pytest.mark.parametrize("cell", [4, 8])
+def test_the_command_names_the_network_that_grew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool, contours: tuple[int, ...], cell: Any
+) -> None:
+    """A run that starts from a style has its network where nothing is said."""
+    monkeypatch.chdir(tmp_path)
+    small = Architecture(width=8, body=8, dilations=(1,), contours=contours, cell=cell)
+    large = replace(NETWORK, cell=cell)
+    save_checkpoint(Path("leg-1.safetensors"), random_network(small), StyleCard("leg-1", architecture=small))
+    config = plain(start="leg-1.safetensors", architecture=large)
+    stored = recipe(config) | ({} if known else {"start": "leg-1.safetensors"})  # as a path of one's own
+    words = shlex.split(command(stored, {"leg-1.safetensors": small} if known else None))
+    found: list[TrainConfig] = []
+    monkeypatch.setattr(trainer, "train", lambda c, report: found.append(c) or {"interrupted": False, "finished": True})
+    result = CliRunner().invoke(app, [*words[1:], "--quiet"])
+    assert result.exit_code == 0, result.output
+    assert found[0].architecture == large
+
+
 def test_a_card_with_legs() -> None:
-    first = recipe(plain(output=Path("leg-1.safetensors"), steps=100, start="starry-night"), 40)
+    smaller = Architecture()
+    first = recipe(plain(output=Path("leg-1.safetensors"), steps=100, start="starry-night", architecture=smaller), 40)
     larger = Architecture(width=48)
     last = plain(output=Path("wave.safetensors"), steps=50, start="leg-1.safetensors", architecture=larger)
     recipes = recipe(last) | {"legs": [first]}
@@ -97,9 +121,7 @@ def test_a_card_with_legs() -> None:
     assert "| untouched | 0.000 | 0.700 | 0.600 0.500 0.700 0.800 | 0.900 | 1.20 | 0.0176 |" in text
     assert "90 steps, 180 crops, in 2 legs" in text
     commands = " ".join(text.replace("\\\n", " ").split())
-    assert (
-        "--from starry-night --until 40 restyle train" in commands and "--from leg-1.safetensors --width 48" in commands
-    )
+    assert "--cell 8 --until 40 restyle train" in commands and "--from leg-1.safetensors --width 48 restyle" in commands
     assert "restyle evaluate wave --content evaluation/" in text
     assert text.endswith("* Skies are empty.\n")
     assert max(len(line) for line in text.splitlines()) < 140
