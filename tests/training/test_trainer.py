@@ -250,6 +250,7 @@ def test_two_processes_are_one_run(config: TrainConfig, tmp_path: Path) -> None:
     command += ["-m", "realtime.cli", "train", str(plain.style_image), "--content", str(plain.content)]
     command += ["--output", str(tmp_path / "two.safetensors"), "--features", str(plain.features)]
     command += ["--width", "8", "--body", "16", "--dilations", "1", "--norm", "none", "--device", "cpu"]
+    command += ["--cell", "8", "--contours", "4,8,16,32"]
     command += ["--steps", "3", "--batch", "1", "--size", "64", "--margin", "8", "--style-size", "64"]
     command += ["--variants", "2", "--temporal", "1", "--precision", "fp32", "--threads", "1", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
