@@ -14,6 +14,8 @@ from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import Architecture
 from tests.transnet.test_network import random_network
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="this system does not tell a process's peak")
+
 GREEDY = """
 import json, sys, time
 from pathlib import Path
