@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from realtime.engines.quantise import INSIDE, Calibration, balanced, calibrate, cells_of, generated_pictures
+from realtime.engines.quantise import Calibration, balanced, calibrate, cells_of, generated_pictures
 from realtime.transnet.folding import fold
 from realtime.transnet.network import Architecture
 from tests.engines.helpers import mild_network
@@ -42,7 +42,7 @@ def test_balancing_makes_channels_alike() -> None:
     assert float(after.max() / after.median()) < float(before.max() / before.median()) / 3
 
 
-def test_spans_hold_nearly_all_that_was_seen() -> None:
+def test_spans_hold_what_was_seen() -> None:
     network = mild_network()
     pictures = generated_pictures(3)
     calibration = calibrate(network, pictures)
@@ -50,25 +50,8 @@ def test_spans_hold_nearly_all_that_was_seen() -> None:
     span = calibration.spans["relu_"]  # the first ReLU
     assert span.zero == 0
     with torch.inference_mode():
-        seen = [torch.relu(net.stem(cells_of(p))).flatten() for p in pictures]
-    highest = max(float(torch.quantile(values, INSIDE)) for values in seen)
+        highest = max(float(torch.relu(net.stem(cells_of(p))).max()) for p in pictures)
     assert 255 * span.scale == pytest.approx(highest, rel=1e-5)
-    assert 255 * span.scale < max(float(values.max()) for values in seen)
-
-
-def test_white_stays_white() -> None:
-    """The scales of what goes in and of what comes out leave nothing out, however rare."""
-    network = mild_network()
-    picture = torch.zeros(1, 3, 64, 64)
-    picture[:, :, :4, :4] = 1  # far less than what is clipped elsewhere
-    spans = calibrate(network, [picture]).spans
-    cells = cells_of(picture)
-    ends = [next(iter(spans.values())), *list(spans.values())[-2:]]
-    with torch.inference_mode():
-        painted = fold(network)(cells.clone())
-        for span, values in zip(ends, (cells, painted, painted), strict=True):
-            assert (255 - span.zero) * span.scale >= float(values.max()) * 0.999 - span.scale
-            assert -span.zero * span.scale <= float(values.min()) * 0.999 + span.scale
 
 
 def test_a_calibration_goes_through_json() -> None:
