@@ -17,12 +17,14 @@ import numpy as np
 
 from realtime import pipeline
 from realtime.engines.base import Backend, Engine, OnDevice, Overlapping, Precision, Trace, Traceable
-from realtime.engines.tiling import MOST_PIXELS, is_large, stylize_in_tiles
+from realtime.engines.tiling import MOST_PIXELS, is_large, settled_engine, stylize_in_tiles
 from realtime.errors import DeviceLost, DiskFull, InputError, RestyleError
 from realtime.frames import Frame
+from realtime.transnet.checkpoint import load_checkpoint
 from realtime.transnet.gallery import find_style
 
 if TYPE_CHECKING:
+    from realtime.transnet.network import TransNet
     from realtime.media.fragments import Part
 
 Hdr = Literal["tonemap", "error"]
@@ -101,6 +103,8 @@ class Stylizer:
         from realtime.engines.choice import load_engine
 
         path = self._file = find_style(style)
+        self._threads = threads
+        self._network: TransNet | None = None
         self.engine, self.style = load_engine(
             path,
             backend=backend,
@@ -199,7 +203,7 @@ class Stylizer:
             total = reader.total_frames
             large = reader.width * reader.height > MOST_PIXELS
             if large:
-                how = "whole, for which it takes much memory" if self.foreign else "in tiles, which changes nothing"
+                how = "in tiles, which changes nothing" if self._can_tile else "whole, for which it takes much memory"
                 notes.append(f"{reader.width}x{reader.height}: the network paints it {how}")
             share = min(1.0, total / reader.info.frames) if total and reader.info.frames else 1.0
             needed = estimate(reader.info, width=reader.width, height=reader.height, frames=total, share=share)
@@ -454,12 +458,34 @@ class Stylizer:
             return self.engine.stylize(frames, strength=strength, keep_color=keep_color)
         reach = self.style.architecture.reach
         return [
-            stylize_in_tiles(self.engine, frame, reach=reach, strength=strength, keep_color=keep_color)
+            stylize_in_tiles(self._tiler(frame), frame, reach=reach, strength=strength, keep_color=keep_color)
             for frame in frames
         ]
 
     def _tiled(self, frame: Frame) -> bool:
-        return is_large(frame) and not self.foreign  # which may look at the whole picture
+        return is_large(frame) and self._can_tile
+
+    @property
+    def _can_tile(self) -> bool:
+        """Whether tiles can be right: not where the network looks at the whole picture and cannot be settled for one.
+
+        That is so with ONNX files: of others' nothing is known, and ours with instance norm are not taken apart.
+        """
+        apart = self._file.suffix != ".onnx" or self.style.architecture.norm != "instance"
+        return apart and not self.foreign
+
+    def _tiler(self, frame: Frame) -> Engine:
+        """What paints the tiles of a frame: the engine, or one whose network is settled for this frame."""
+        if self.style.architecture.norm != "instance":
+            return self.engine
+        if self._network is None:
+            self._network = load_checkpoint(self._file)[0]
+        device = self.engine.device if self.engine.device.startswith(("cpu", "cuda", "mps")) else "auto"
+        engine = settled_engine(self._network, frame, device=device, threads=self._threads)
+        note = f"very large frames: {engine.description}, normalised by a sample of each frame"
+        if note not in self.engine.notes:
+            self.engine.notes.append(note)
+        return engine
 
     def _skipped(self, input: str | Path, output: str | Path) -> dict[str, Any]:
         """The summary of a video that was not restyled, for its output is there."""

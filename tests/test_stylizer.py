@@ -10,12 +10,15 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
 
+from export.onnx_export import export_onnx
 from realtime import InputError, Progress, Stylizer
 from realtime.engines.tiling import stylize_in_tiles
 from realtime.frames import Frame
 from realtime.media.demo import write_demo_clip
-from realtime.media.stills import read_image, write_image
+from realtime.media.natural import natural_frames
+from realtime.media.stills import read_image, rgb_from_frame, write_image
 from realtime.pipeline import Cancelled
 from realtime.stylizer import parse_size
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
@@ -252,6 +255,27 @@ def test_very_large_frames_go_through_in_tiles(
         assert psnr(a, b) > 45
     assert np.abs(noise.image(still).astype(int) - whole).max() <= 3
     assert noise.engine.calls > 7  # type: ignore[attr-defined]
+
+
+def test_a_network_that_sees_the_whole_picture_is_settled_for_very_large_frames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = random_network(Architecture(width=8, body=16, dilations=(1,), norm="instance", cell=4))
+    with torch.no_grad():
+        network.out.weight.mul_(0.2)
+    path = tmp_path / "normed.safetensors"
+    save_checkpoint(path, network, StyleCard("normed", architecture=network.architecture))
+    stylizer = Stylizer(path, device="cpu", backend="torch", precision="fp32", threads=1)
+    still = rgb_from_frame(next(natural_frames(1, size=(160, 96))))
+    whole = stylizer.image(still)
+    monkeypatch.setattr("realtime.engines.tiling.MOST_PIXELS", 1000)
+    monkeypatch.setattr("realtime.stylizer.stylize_in_tiles", partial(stylize_in_tiles, side=32))
+    tiled = stylizer.image(still)
+    assert any("normalised by a sample" in note for note in stylizer.engine.notes)
+    assert np.abs(tiled.astype(int) - whole).mean() < 1.5  # the tiles' engine chooses its own precision
+    export_onnx(path, tmp_path / "normed.onnx", checks=[(96, 64, 1)])
+    exported = Stylizer(tmp_path / "normed.onnx", device="cpu")
+    assert np.abs(exported.image(still).astype(int) - whole).mean() < 1.5  # whole: it cannot be settled
 
 
 def test_other_peoples_networks_get_very_large_frames_whole(

@@ -195,7 +195,11 @@ def train(
     ] = None,
     norm: Annotated[
         str | None,
-        typer.Option("--norm", metavar="batch|layer|none", help="While training."),
+        typer.Option(
+            "--norm",
+            metavar="instance|batch|layer|none",
+            help="Instance norm looks at the whole picture; batch norm becomes constants.",
+        ),
     ] = None,
     contours: Annotated[
         str | None,

@@ -378,7 +378,8 @@ class CudaEngine:
     def _in_tiles(self, frame: Frame, error: BaseException | None, *, strength: float, keep_color: bool) -> Finish:
         """A frame that does not fit as a whole, at once. A tile that does not fit either comes here again."""
         reach, longest = self.network.architecture.reach, max(frame.width, frame.height)
-        if longest <= _SMALLEST_TILE + 2 * reach:
+        # With instance norm every tile would be normalised by itself.
+        if longest <= _SMALLEST_TILE + 2 * reach or self.network.architecture.norm == "instance":
             words = first_line(error) if error is not None else "out of memory"
             raise RestyleError(
                 f"{self.device}: its memory is too small for {frame.width}x{frame.height} pixels ({words}); close what "

@@ -82,7 +82,7 @@ class CudnnTransNet(nn.Module):
 
 
 def _then_relu(part: nn.Module, fused: ConvRelu) -> nn.Module:
-    """A convolution (or a depthwise one and its 1x1), with the position-wise norm that may follow it, and a ReLU."""
+    """A convolution (or a depthwise one and its 1x1), with the norm that may follow it, and a ReLU."""
     if isinstance(part, nn.Conv2d):
         return ConvReluModule(part, fused)
     assert isinstance(part, nn.Sequential)

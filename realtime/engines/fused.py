@@ -115,7 +115,7 @@ class FusedTransNet(nn.Module):
 
 
 def _fuse(part: nn.Module) -> nn.Module:
-    """A convolution (or a depthwise one and its 1x1), with the position-wise norm that may follow it, and a ReLU."""
+    """A convolution (or a depthwise one and its 1x1), with the norm that may follow it, and a ReLU."""
     if isinstance(part, nn.Sequential):
         conv, then = part
         if isinstance(conv, nn.Sequential):

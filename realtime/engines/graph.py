@@ -33,8 +33,8 @@ from torch import nn
 
 from realtime.errors import InputError, RestyleError
 from realtime.frames import Matrix, Range, rgb_to_codes
-from realtime.transnet.folding import FoldedTransNet
-from realtime.transnet.network import CENTER, MULTIPLE, PLANE_CHANNELS, ChannelNorm, Contours
+from realtime.transnet.folding import FoldedTransNet, PictureNorm
+from realtime.transnet.network import CENTER, FLOOR, MULTIPLE, PLANE_CHANNELS, ChannelNorm, Contours
 
 Ends = Literal["planes", "rgb", "rgb-uint8", "cells"]
 Precision = Literal["fp32", "fp16", "int8"]
@@ -98,7 +98,7 @@ class Steps(torch.fx.Tracer):
 
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
         """Called by the tracer."""
-        return isinstance(module, (nn.Conv2d, nn.Identity, nn.ReLU, ChannelNorm, Contours))
+        return isinstance(module, (nn.Conv2d, nn.Identity, nn.ReLU, ChannelNorm, PictureNorm, Contours))
 
 
 def kind_of(step: torch.fx.Node, network: nn.Module) -> str:
@@ -287,6 +287,9 @@ class _Graph:
                 values[step] = self.upsampled(given[0], _convolution_before(step, network), given[1], name)
             elif kind == "ChannelNorm":
                 values[step] = self.settled(self.norm(self.floats(given[0], name), module, name), step, network)
+            elif kind == "PictureNorm":
+                found = self.picture_norm(self.floats(given[0], name), module, name)
+                values[step] = self.settled(found, step, network)
             elif kind == "Contours":
                 values[step] = self.contours(given[0], module, step.name)
             elif kind in ("relu", "ReLU"):
@@ -361,6 +364,12 @@ class _Graph:
         parts = self.weights(weight, f"{name}_weight"), self.weights(bias, f"{name}_bias")
         x = self.add("LayerNormalization", x, *parts, name=f"{name}_layer", axis=-1, epsilon=EPSILON)
         return self.add("Transpose", x, name=name, perm=[0, 3, 1, 2])
+
+    def picture_norm(self, x: str, norm: PictureNorm, name: str) -> str:
+        """A `PictureNorm`."""
+        weight, bias = (v.detach().cpu().numpy() for v in (norm.weight, norm.bias))
+        parts = self.weights(weight, f"{name}_weight"), self.weights(bias, f"{name}_bias")
+        return self.add("InstanceNormalization", x, *parts, name=name, epsilon=FLOOR)
 
     def contours(self, x: _Value, contours: Contours, step: str) -> _Value:
         """`Contours`: in fp32 whatever the rest is, for its phases are many turns wide."""

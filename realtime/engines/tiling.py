@@ -5,6 +5,9 @@ cells, counted from the frame's own origin. At the frame's border there is no ma
 does for the whole frame. So each pixel is computed from the same numbers in the same way. (A library may add them up
 in another order for another width, as oneDNN does on processors with AMX: in bf16 that is one code in a few of a
 thousand pixels.)
+
+A network with instance norm looks at the whole picture; for tiles it is settled first, by a sample of the picture (see
+`realtime.transnet.settling`).
 """
 
 from __future__ import annotations
@@ -16,13 +19,19 @@ from itertools import groupby
 import numpy as np
 
 from realtime.engines.base import Engine
+from realtime.engines.torch_engine import TorchEngine, pack
 from realtime.frames import Frame
+from realtime.transnet.network import CENTER, TransNet
+from realtime.transnet.settling import settle
 
 MOST_PIXELS = 4096 * 2304
 """Larger frames go through the network in tiles."""
 
 SIDE = 1536
 """Pixels of a tile's side, without its margins."""
+
+SAMPLES, SAMPLE_SIDE = 5, 384
+"""Rows and columns of the crops that stand for a frame, and their side in pixels."""
 
 _CELL = 16
 """Tiles begin at multiples of this: of the network's 8 pixels, and an even number of chroma samples."""
@@ -52,6 +61,35 @@ def spans(length: int, side: int, reach: int) -> list[Span]:
         Span(max(0, first - margin), min(length, first + side + margin), first, min(length, first + side))
         for first in firsts
     ]
+
+
+def sample(frame: Frame, *, count: int = SAMPLES, side: int = SAMPLE_SIDE) -> list[Frame]:
+    """Crops of one size that stand for a frame: `count` rows of `count`, evenly spread, all alike in size.
+
+    Args:
+        frame: of any size.
+        count: of crops in a row and in a column.
+        side: pixels of a crop's sides, a multiple of 16; of a smaller frame, its own.
+    """
+
+    def along(length: int) -> list[Span]:
+        last = max(0, length - side)
+        firsts = [last * n // max(1, count - 1) // _CELL * _CELL for n in range(count)]
+        return [Span(first, min(length, first + side), first, min(length, first + side)) for first in firsts]
+
+    return [_cut(frame, down, across) for down in along(frame.height) for across in along(frame.width)]
+
+
+def settled_engine(network: TransNet, frame: Frame, *, device: str, threads: int | None) -> TorchEngine:
+    """An engine for the tiles of one frame, where the network has instance norm.
+
+    Args:
+        network: of norm "instance", in its training form.
+        frame: of any size.
+        device, threads: see `TorchEngine`.
+    """
+    cells = pack(sample(frame)).permute(0, 3, 1, 2).float() - CENTER
+    return TorchEngine(settle(network, cells, frame.color.matrix, frame.color.range), device=device, threads=threads)
 
 
 def is_large(frame: Frame) -> bool:

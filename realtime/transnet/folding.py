@@ -17,14 +17,50 @@ from torch import Tensor, nn
 
 from realtime.frames import Matrix, Range
 from realtime.transnet.color import codes_to_codes
-from realtime.transnet.network import CENTER, PLANE_CHANNELS, SCALE, Block, ChannelNorm, Contours, PhaseConv, TransNet
+from realtime.transnet.network import (
+    CENTER,
+    FLOOR,
+    PLANE_CHANNELS,
+    SCALE,
+    Block,
+    ChannelNorm,
+    Contours,
+    InstanceNorm,
+    PhaseConv,
+    TransNet,
+)
 
 TRAINED_IN: tuple[Matrix, Range] = ("bt709", "limited")
 """The meaning of the numbers that every TransNet is trained with."""
 
 
+class PictureNorm(nn.Module):
+    """What is left of an `InstanceNorm` when the usual mean and variance are folded away: they are 0 and 1 here.
+
+    Attributes:
+        joint: take the statistics over all the pictures of a batch together: they are crops of one.
+        found: mean and variance (C,) of the last such batch.
+    """
+
+    joint = False
+    found: tuple[Tensor, Tensor] | None = None
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(weight.float()), nn.Parameter(bias.float())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same."""
+        weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
+        if not self.joint:
+            return F.group_norm(x, x.shape[1], weight, bias, FLOOR)
+        variance, mean = torch.var_mean(x.float(), (0, 2, 3), unbiased=False)
+        self.found = mean, variance
+        return F.batch_norm(x, mean.to(x.dtype), variance.to(x.dtype), weight, bias, eps=FLOOR)
+
+
 class FoldedBlock(nn.Module):
-    """Residual block without anything but convolutions (and the position-wise norm, where the network has one)."""
+    """Residual block without anything but convolutions (and the norm, where the network has one that stays)."""
 
     def __init__(self, first: nn.Module, norm: nn.Module, second: nn.Module) -> None:
         super().__init__()
@@ -109,14 +145,18 @@ def _parts(conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
 
 
 def _with_norm(conv: nn.Conv2d, norm: nn.Module) -> tuple[Tensor, Tensor, nn.Module]:
-    """Weight and bias with a batch norm folded in, and what is left of the norm."""
+    """Weight and bias with a norm's running statistics folded in, and what is left of the norm."""
     weight, bias = _parts(conv)
     if not isinstance(norm, nn.BatchNorm2d):
         return weight, bias, norm
     assert norm.running_mean is not None and norm.running_var is not None
-    gain = norm.weight.detach().double() / (norm.running_var.double() + norm.eps).sqrt()
-    shift = norm.bias.detach().double() - norm.running_mean.double() * gain
-    return weight * gain[:, None, None, None], bias * gain + shift, nn.Identity()
+    gain, shift = (norm.running_var.double() + norm.eps).rsqrt(), norm.bias.new_zeros((), dtype=torch.float64)
+    left: nn.Module = nn.Identity()
+    if isinstance(norm, InstanceNorm):
+        left = PictureNorm(norm.weight.detach(), norm.bias.detach())
+    else:
+        gain, shift = gain * norm.weight.detach().double(), norm.bias.detach().double()
+    return weight * gain[:, None, None, None], (bias - norm.running_mean.double()) * gain + shift, left
 
 
 def _fold_part(part: nn.Module, norm: nn.Module) -> tuple[nn.Module, nn.Module]:

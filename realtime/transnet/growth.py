@@ -12,10 +12,15 @@ from realtime.transnet.network import Architecture, TransNet
 
 
 def can_grow(old: Architecture, new: Architecture) -> bool:
-    """Whether `new` has all that `old` has: no fewer channels, its blocks first, its contours (any, if it has none)."""
-    kept = ("norm", "convolution", "cell", "phases")
+    """Whether `new` has all that `old` has: no fewer channels, its blocks first, its contours (any, if it has none).
+
+    Batch norm may become instance norm, which has the same parameters. Only then the picture is another one until the
+    network is trained further: a few hundred steps bring it back.
+    """
+    kept = ("convolution", "cell", "phases")
     return (
-        all(getattr(old, name) == getattr(new, name) for name in kept)
+        (old.norm == new.norm or (old.norm, new.norm) == ("batch", "instance"))
+        and all(getattr(old, name) == getattr(new, name) for name in kept)
         and new.width >= old.width
         and new.body >= old.body
         and new.dilations[: len(old.dilations)] == old.dilations

@@ -7,9 +7,9 @@ Johnson et al. 2016 (arXiv 1603.08155); sub-pixel output is Shi et al. 2016 (arX
 
 Two properties hold by construction, and tests hold them:
 
-* No statistics over the picture: normalisation, where there is one, is folded into the convolutions for inference or
-  works on one position alone. So what a pixel becomes depends on its neighbourhood only; nothing flickers when the far
-  side of the scene changes.
+* No statistics over the picture, unless the network asks for them (norm "instance"): other normalisation is folded into
+  the convolutions for inference or works on one position alone. So what a pixel becomes depends on its neighbourhood
+  only; nothing flickers when the far side of the scene changes.
 * No grid: every sub-pixel convolution is *phase-equalised*. The taps of the channels that become neighbouring pixels
   sum to the same value, so that a flat input gives a flat output and no pattern of the unshuffling can form there.
 """
@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Norm = Literal["none", "batch", "layer"]
+Norm = Literal["none", "batch", "layer", "instance"]
 Phases = Literal["equal", "free"]
 Convolution = Literal["plain", "depthwise"]
 Cell = Literal[4, 8]
@@ -37,6 +37,9 @@ CENTER = 128.0
 
 SCALE = 64.0
 """Codes per unit in the network: a power of two, so that folding it into weights loses nothing."""
+
+MOMENTUM = 0.02
+"""What one batch counts for in the running statistics of a norm."""
 
 MULTIPLE = 8
 """Width and height the network takes are multiples of this many luma pixels."""
@@ -51,7 +54,7 @@ class Architecture:
         body: channels of the body.
         dilations: one residual block of two 3x3 convolutions for each entry; the entry dilates the second.
         norm: "batch" is folded to constants for inference, "layer" normalises over the channels of each position (in
-            the body only).
+            the body only), "instance" over the picture (in the residual blocks; "batch" elsewhere; see `InstanceNorm`).
         contours: periods, in codes, of the contour planes that go into the body (see `Contours`); none without them.
         convolution: of the residual blocks. "depthwise" splits each 3x3 into one a channel and a 1x1 (Howard et al.
             2017, arXiv 1704.04861).
@@ -139,9 +142,42 @@ class ChannelNorm(nn.Module):
         return F.layer_norm(x, (x.shape[-1],), w, b, 1e-3).permute(0, 3, 1, 2)
 
 
+FLOOR = 0.02
+"""Part of a channel's usual variance that `InstanceNorm` adds to a picture's: what is all but flat is not blown up."""
+
+
+class InstanceNorm(nn.BatchNorm2d):
+    """Instance normalisation (Ulyanov et al. 2016, arXiv 1607.08022): each channel over the picture, picture by picture.
+
+    Every photograph comes to the body with the same statistics, so that a dim one gets the painting's full strokes. The
+    running statistics, gathered as batch norm does, serve as a measure only: a picture without anything in it, a black
+    one with the sensor's noise, is not stretched to full contrast (see `FLOOR`).
+
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, momentum=MOMENTUM)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same. Statistics are taken in fp32 whatever the rest is."""
+        assert self.running_mean is not None and self.running_var is not None
+        with torch.autocast(x.device.type, enabled=False):
+            wide = x.float()
+            variance, mean = torch.var_mean(wide, (2, 3), keepdim=True, unbiased=False)
+            if self.training:
+                with torch.no_grad():
+                    self.running_mean.lerp_(mean.mean((0, 2, 3)), MOMENTUM)
+                    self.running_var.lerp_(variance.mean((0, 2, 3)), MOMENTUM)
+            floor = FLOOR * (self.running_var + self.eps)
+            gain = self.weight[:, None, None] * torch.rsqrt(variance + floor[:, None, None])
+            return ((wide - mean) * gain + self.bias[:, None, None]).to(x.dtype)
+
+
 def _norm(kind: Norm, channels: int) -> nn.Module:
     if kind == "batch":
-        return nn.BatchNorm2d(channels, momentum=0.02)
+        return nn.BatchNorm2d(channels, momentum=MOMENTUM)
+    if kind == "instance":
+        return InstanceNorm(channels)
     if kind == "layer":
         return ChannelNorm(channels)
     return nn.Identity()
@@ -265,10 +301,11 @@ class TransNet(nn.Module):
         a = self.architecture = architecture
         self.stem = conv3x3(PLANE_CHANNELS, a.width)
         # at 1/4 size a norm must fold away: one that stays costs more there than the convolution itself
-        quarter_norm: Norm = "none" if a.norm == "layer" else a.norm
+        outside: Norm = "batch" if a.norm == "instance" else a.norm
+        quarter_norm: Norm = "none" if a.norm == "layer" else outside
         self.stem_norm = _norm(quarter_norm, a.width)
         self.down = conv3x3(a.width, a.body, stride=a.cell // 4)
-        self.down_norm = _norm(a.norm, a.body)
+        self.down_norm = _norm(outside, a.body)
         if a.contours:
             self.contours = Contours(a.contours)
             waves, phases = 6 * len(a.contours), a.contour_phases

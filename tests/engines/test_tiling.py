@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.engines.tiling import is_large, spans, stylize_in_tiles
+from realtime.engines.tiling import is_large, sample, settled_engine, spans, stylize_in_tiles
 from realtime.engines.torch_engine import TorchEngine, cpu_has_bf16
 from realtime.frames import Frame, chroma_shape
 from realtime.media.natural import natural_frames
@@ -20,6 +20,8 @@ ARCHITECTURES = [
     Architecture(width=8, body=16, dilations=(1, 2), contours=(4, 8)),
     Architecture(width=8, body=16, dilations=(2,), norm="layer", contours=(4,), cell=4),
 ]
+
+INSTANCE = Architecture(width=8, body=16, dilations=(1, 2), norm="instance", cell=4, contours=(8,))
 
 
 def noise(height: int, width: int, seed: int = 0) -> Frame:
@@ -94,6 +96,30 @@ def test_a_margin_that_is_too_small_shows() -> None:
     frame = noise(256, 320)
     [whole] = engine.stylize([frame])
     assert not np.array_equal(whole.y, stylize_in_tiles(engine, frame, reach=8, side=64).y)
+
+
+@pytest.mark.parametrize(("height", "width"), [(2000, 3000), (385, 400), (384, 384), (90, 33)])
+def test_a_sample_is_spread_over_the_frame(height: int, width: int) -> None:
+    frame = noise(height, width)
+    crops = sample(frame)
+    assert len({(crop.height, crop.width) for crop in crops}) == 1
+    assert np.array_equal(crops[0].y, frame.y[:384, :384])
+    last = crops[-1].y
+    down, across = ((side - len_) // 16 * 16 for side, len_ in zip((height, width), last.shape, strict=True))
+    assert np.array_equal(last, frame.y[down : down + last.shape[0], across : across + last.shape[1]])
+
+
+def test_instance_norm_is_settled_by_the_sample() -> None:
+    """Where the sample is the whole frame, the settled network paints what the network paints; tiles are exact then."""
+    network = random_network(INSTANCE)
+    frame = noise(200, 296)
+    [whole] = TorchEngine(network, device="cpu", precision="fp32", threads=1).stylize([frame])
+    settled = settled_engine(network, frame, device="cpu", threads=1)
+    assert settled.network.architecture.norm == "batch"
+    plain = TorchEngine(settled.network, device="cpu", precision="fp32", threads=1)
+    tiled = stylize_in_tiles(plain, frame, reach=INSTANCE.reach, side=64)
+    for a, b in ((whole.y, tiled.y), (whole.u, tiled.u), (whole.v, tiled.v)):
+        assert np.abs(a.astype(int) - b).max() <= 1
 
 
 def test_what_is_large() -> None:

@@ -43,6 +43,16 @@ def test_contours_come_without_influence(cell: Any) -> None:
         assert torch.allclose(grow(network, new)(planes), network(planes), atol=1e-5)
 
 
+def test_batch_norm_becomes_instance_norm() -> None:
+    network = random_network(OLD)
+    grown = grow(network, replace(OLD, norm="instance", width=8))
+    assert torch.equal(grown.blocks[0].norm.running_var, network.blocks[0].norm.running_var)
+    assert not can_grow(replace(OLD, norm="instance"), OLD)
+    planes = torch.randn(1, PLANE_CHANNELS, 12, 16)
+    with torch.no_grad():
+        assert not torch.allclose(grown(planes), network(planes), atol=1e-2)
+
+
 def test_what_is_new_learns() -> None:
     """Zeros on both sides would stay zeros."""
     network = random_network(OLD)

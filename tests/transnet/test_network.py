@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,8 +13,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from realtime.transnet.folding import fold
 from realtime.transnet.network import (
+    PLANE_CHANNELS,
     Architecture,
     Contours,
+    InstanceNorm,
     TransNet,
     equalise_phases,
     identity_network,
@@ -28,7 +32,7 @@ architectures = st.one_of(
         width=st.integers(1, 12),
         body=st.integers(1, 24),
         dilations=st.lists(st.integers(1, 3), max_size=3).map(tuple),
-        norm=st.sampled_from(["none", "batch", "layer"]),
+        norm=st.sampled_from(["none", "batch", "layer", "instance"]),
         convolution=st.sampled_from(["plain", "depthwise"]),
         contours=st.sampled_from([(), (8,), (4, 32)]),
         cell=st.just(cell),
@@ -37,7 +41,7 @@ architectures = st.one_of(
 )
 
 
-BODIES: list[dict[str, object]] = [
+LOCAL_BODIES: list[dict[str, object]] = [
     {"norm": "none"},
     {"norm": "batch"},
     {"norm": "layer"},
@@ -45,6 +49,12 @@ BODIES: list[dict[str, object]] = [
     {"convolution": "depthwise", "norm": "layer"},
     {"cell": 4, "contours": ()},
     {"cell": 4},
+]
+
+BODIES: list[dict[str, object]] = [
+    *LOCAL_BODIES,
+    {"norm": "instance", "cell": 4},
+    {"convolution": "depthwise", "norm": "instance"},
 ]
 
 
@@ -84,7 +94,7 @@ def test_architecture_survives_json(architecture: Architecture) -> None:
         {"width": 0},
         {"dilations": [0]},
         {"contours": [0]},
-        {"norm": "instance"},
+        {"norm": "group"},
         {"phases": "odd"},
         {"convolution": "grouped"},
         {"cell": 16},
@@ -125,7 +135,7 @@ def test_equalised_taps_sum_alike() -> None:
         assert float(bias[group].max() - bias[group].min()) == 0
 
 
-@pytest.mark.parametrize("body", BODIES, ids=str)
+@pytest.mark.parametrize("body", LOCAL_BODIES, ids=str)
 def test_what_a_pixel_becomes_is_local(body: dict) -> None:
     """No statistics over the picture: a change reaches no further than `reach`, and the bound is not idle."""
     architecture = Architecture(width=8, body=16, dilations=(1, 2), **body)
@@ -143,6 +153,42 @@ def test_what_a_pixel_becomes_is_local(body: dict) -> None:
         distance = max(int((rows - at).abs().max()), int((columns - at).abs().max()))
         furthest = max(furthest, distance)
     assert architecture.reach - 16 <= furthest <= architecture.reach
+
+
+def test_instance_norm_is_blind_to_contrast_but_not_to_nothing() -> None:
+    norm = InstanceNorm(5).eval()
+    x = torch.randn(2, 5, 20, 30)
+    with torch.no_grad():
+        told, faint, flat = norm(x), norm(0.5 * x + 3), norm(1e-3 * x)
+    assert torch.allclose(told.mean((2, 3)), torch.zeros(2, 5), atol=1e-5)
+    assert torch.allclose(faint, told, atol=0.15)  # but for the floor
+    assert float(flat.abs().max()) < 0.05  # what is all but flat stays so
+
+
+def test_instance_norm_learns_what_is_usual_while_training_only() -> None:
+    norm = InstanceNorm(3)
+    before = norm.state_dict()["running_var"].clone()
+    x = 7 + 4 * torch.randn(2, 3, 16, 16)
+    norm.eval()(x)
+    assert torch.equal(norm.running_var, before)
+    norm.train()
+    for _ in range(300):
+        norm(x)
+    assert torch.allclose(norm.running_mean, x.mean((0, 2, 3)), atol=0.1)
+    assert torch.allclose(norm.running_var, x.var((2, 3), unbiased=False).mean(0), rtol=0.05)
+
+
+@pytest.mark.parametrize("cell", [4, 8])
+def test_instance_norm_sees_the_whole_picture(cell: Any) -> None:
+    network = random_network(Architecture(width=8, body=16, dilations=(1,), norm="instance", cell=cell))
+    planes = torch.randn(1, PLANE_CHANNELS, 24, 80)
+    changed = planes.clone()
+    changed[..., 60:] *= 3
+    with torch.no_grad():
+        a, b = network(planes)[..., :8], network(changed)[..., :8]
+        two = network(torch.cat([planes, changed]))[..., :8]  # each picture for itself
+    assert float((a - b).abs().max()) > 0.01
+    assert torch.allclose(two, torch.cat([a, b]), atol=1e-4)
 
 
 def test_planes_pack_and_unpack() -> None:

@@ -1,0 +1,45 @@
+"""A network that looks at the whole picture, settled for one picture: from then on it looks no further than its reach.
+
+Instance norm asks for the statistics of the whole picture in every block. A picture too large for that is painted in
+tiles, by a network whose norms have become constants: the statistics of crops spread over the picture, taken together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from realtime.frames import Matrix, Range
+from realtime.transnet.folding import FoldedBlock, PictureNorm, fold
+from realtime.transnet.network import FLOOR, InstanceNorm, TransNet
+
+
+@torch.inference_mode()
+def settle(network: TransNet, cells: Tensor, matrix: Matrix, range: Range) -> TransNet:
+    """The network for one picture, its instance norms as batch norms with the picture's own statistics.
+
+    Args:
+        network: of norm "instance", in its training form; it stays as it is.
+        cells: (N, 24, h, w) codes - 128 as a folded network takes them: crops of the picture, or all of it as one.
+        matrix, range: what the codes mean.
+
+    Returns:
+        a network of norm "batch" that paints this picture as `network` does, as far as the crops stand for it.
+    """
+    folded = fold(network, matrix, range)
+    for module in folded.modules():
+        if isinstance(module, PictureNorm):
+            module.joint = True
+    folded(cells.float())
+    settled = TransNet(replace(network.architecture, norm="batch")).to(cells.device)
+    settled.load_state_dict(network.state_dict())
+    for old, seen, new in zip(network.blocks, folded.blocks, settled.blocks, strict=True):
+        assert isinstance(old.norm, InstanceNorm) and isinstance(seen, FoldedBlock)
+        assert isinstance(seen.norm, PictureNorm) and seen.norm.found is not None
+        mean, variance = seen.norm.found
+        usual = old.norm.running_var + old.norm.eps
+        new.norm.running_mean = old.norm.running_mean + mean * usual.sqrt()
+        new.norm.running_var = (variance + FLOOR) * usual - new.norm.eps
+    return settled.eval()
