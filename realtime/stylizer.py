@@ -24,8 +24,8 @@ from realtime.transnet.checkpoint import load_checkpoint
 from realtime.transnet.gallery import find_style
 
 if TYPE_CHECKING:
-    from realtime.transnet.network import TransNet
     from realtime.media.fragments import Part
+    from realtime.transnet.network import TransNet
 
 Hdr = Literal["tonemap", "error"]
 Decoder = Literal["auto", "software", "cuda"]

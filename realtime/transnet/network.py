@@ -147,7 +147,7 @@ FLOOR = 0.02
 
 
 class InstanceNorm(nn.BatchNorm2d):
-    """Instance normalisation (Ulyanov et al. 2016, arXiv 1607.08022): each channel over the picture, picture by picture.
+    """Instance normalisation (Ulyanov et al. 2016, arXiv 1607.08022): each channel over each picture by itself.
 
     Every photograph comes to the body with the same statistics, so that a dim one gets the painting's full strokes. The
     running statistics, gathered as batch norm does, serve as a measure only: a picture without anything in it, a black

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from realtime.frames import Matrix, Range
 from realtime.transnet.folding import FoldedBlock, PictureNorm, fold
-from realtime.transnet.network import FLOOR, InstanceNorm, TransNet
+from realtime.transnet.network import FLOOR, Block, InstanceNorm, TransNet
 
 
 @torch.inference_mode()
@@ -36,10 +36,12 @@ def settle(network: TransNet, cells: Tensor, matrix: Matrix, range: Range) -> Tr
     settled = TransNet(replace(network.architecture, norm="batch")).to(cells.device)
     settled.load_state_dict(network.state_dict())
     for old, seen, new in zip(network.blocks, folded.blocks, settled.blocks, strict=True):
-        assert isinstance(old.norm, InstanceNorm) and isinstance(seen, FoldedBlock)
-        assert isinstance(seen.norm, PictureNorm) and seen.norm.found is not None
-        mean, variance = seen.norm.found
-        usual = old.norm.running_var + old.norm.eps
-        new.norm.running_mean = old.norm.running_mean + mean * usual.sqrt()
-        new.norm.running_var = (variance + FLOOR) * usual - new.norm.eps
+        assert isinstance(old, Block) and isinstance(seen, FoldedBlock) and isinstance(new, Block)
+        before, left, after = old.norm, seen.norm, new.norm
+        assert isinstance(before, InstanceNorm) and isinstance(left, PictureNorm) and isinstance(after, nn.BatchNorm2d)
+        assert before.running_mean is not None and before.running_var is not None and left.found is not None
+        mean, variance = left.found
+        usual = before.running_var + before.eps
+        after.running_mean = before.running_mean + mean * usual.sqrt()
+        after.running_var = (variance + FLOOR) * usual - after.eps
     return settled.eval()
