@@ -37,6 +37,8 @@ DIRECT_FORMATS = frozenset({"yuv420p", "yuvj420p", "yuva420p"})
 
 MAX_SIDE = 16384
 _MIN_SIDE = 16
+_LONG = 20_000
+"""Pictures of a file whose index takes megabytes."""
 _ONE_PICTURE_A_PACKET = frozenset(
     {"h264", "hevc", "av1", "mpeg2video", "mjpeg", "ffv1", "prores", "png", "dnxhd", "rawvideo", "gif"}
 )
@@ -270,7 +272,7 @@ class VideoReader:
             self._closed = True
             idle = self._users == 0
         if idle:
-            self._container.close()
+            self._end()
 
     def retain(self) -> None:
         """Keep the file open until `release`, even past `close`: packets on the tape still refer to its streams."""
@@ -283,7 +285,12 @@ class VideoReader:
             self._users -= 1
             idle = self._closed and self._users == 0
         if idle:
-            self._container.close()
+            self._end()
+
+    def _end(self) -> None:
+        self._container.close()
+        if (self.info.frames or 0) > _LONG:
+            give_back_memory()  # its index
 
     # Frames
 

@@ -73,6 +73,8 @@ _FINEST_RATE = Fraction(1000)
 _KEY_SECONDS = 2
 _MPEG4_MAX_DENOMINATOR = 65535
 _ENCODER_DELAY = 64
+_PACKETS = 1 << 15
+"""After so many packets the index of an MP4 has grown by megabytes."""
 
 
 @dataclass
@@ -202,7 +204,7 @@ class VideoWriter:
         self._space = SpaceWatch(self.path.parent)
         self._palette: Palette | None = None
         self._to_rgb: Any = None
-        self._left_out = 0
+        self._left_out = self._packets = 0
         self._refused: Counter[int] = Counter()
         self._shortest = 1
         info = reader.info
@@ -618,7 +620,7 @@ class VideoWriter:
             raise RuntimeError("the writer has finished, or was made without sound")
         try:
             for packet in self._sound.feed(sound, time):
-                self._container.mux_one(packet)
+                self._mux(packet)
         except Exception as error:
             raise self._failure(error) from error
 
@@ -650,10 +652,12 @@ class VideoWriter:
                     self._mux_beside(packet, index)
             if self._sound is not None:
                 for packet in self._sound.flush():
-                    self._container.mux_one(packet)
+                    self._mux(packet)
             give_back_memory()  # an MP4's index is written twice, by way of buffers
             self._container.close()
             self._container = None
+            if self._packets > _PACKETS:
+                give_back_memory()
             if not self._growing:
                 os.replace(self._temporary, self.path)
         except Exception as error:
@@ -829,7 +833,7 @@ class VideoWriter:
             # What is refused now may be a damaged packet of another stream that has waited for this one.
             self._mux_beside(packet, -1)
         else:
-            self._container.mux_one(packet)
+            self._mux(packet)
 
     def _copy_until(self, time: float | None) -> None:
         for packet in self._reader.tape.take(None if time is None else time + float(self._shift)):
@@ -845,9 +849,15 @@ class VideoWriter:
         from av.error import ArgumentError, InvalidDataError, PatchWelcomeError
 
         try:
-            self._container.mux_one(packet)
+            self._mux(packet)
         except (ArgumentError, InvalidDataError, PatchWelcomeError):
             self._refused[source] += 1
+
+    def _mux(self, packet: Packet[Any]) -> None:
+        self._packets += 1
+        if self._packets % _PACKETS == 0:
+            give_back_memory()  # an MP4's index has moved as it grew, and what it left lies free
+        self._container.mux_one(packet)
 
 
 def _limited(info: Any) -> int:
