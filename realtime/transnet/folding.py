@@ -51,12 +51,20 @@ class PictureNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> the same."""
-        weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
-        if not self.joint:
-            return F.group_norm(x, x.shape[1], weight, bias, FLOOR)
-        variance, mean = torch.var_mean(x.float(), (0, 2, 3), unbiased=False)
-        self.found = mean, variance
-        return F.batch_norm(x, mean.to(x.dtype), variance.to(x.dtype), weight, bias, eps=FLOOR)
+        if self.joint:
+            variance, mean = torch.var_mean(x.float(), (0, 2, 3), keepdim=True, unbiased=False)
+            self.found = mean.flatten(), variance.flatten()
+            return self._scaled(x, mean, variance)
+        if x.device.type == "cpu":
+            return F.group_norm(x, x.shape[1], self.weight.to(x.dtype), self.bias.to(x.dtype), FLOOR)
+        # CUDA's kernel for groups knows no channels_last: it would turn the whole picture over, twice.
+        variance, mean = torch.var_mean(x, (2, 3), keepdim=True, unbiased=False)
+        return self._scaled(x, mean, variance)
+
+    def _scaled(self, x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+        gain = self.weight[:, None, None].float() * torch.rsqrt(variance.float() + FLOOR)
+        shift = self.bias[:, None, None].float() - mean.float() * gain
+        return torch.addcmul(shift.to(x.dtype), x, gain.to(x.dtype))
 
 
 class FoldedBlock(nn.Module):

@@ -18,7 +18,7 @@ from realtime.perception.features import NetworkName
 from realtime.training.config import TrainConfig
 from realtime.training.trainer import StepReport, Trainer, state_path, train
 from realtime.transnet.checkpoint import load_checkpoint
-from realtime.transnet.network import Architecture
+from realtime.transnet.network import Architecture, Norm
 from tests.perception.pictures import torchvision_weights
 
 TINY = Architecture(width=8, body=16, dilations=(1,))
@@ -71,9 +71,12 @@ def test_a_run_learns_and_leaves_a_checkpoint(config: TrainConfig) -> None:
     assert config.output.with_name("style.preview.png").is_file()
 
 
-@pytest.mark.parametrize("stop_after", [1, 3, 4])
-def test_stopping_and_resuming_changes_nothing(config: TrainConfig, tmp_path: Path, stop_after: int) -> None:
+@pytest.mark.parametrize(("stop_after", "norm"), [(1, "batch"), (3, "batch"), (4, "batch"), (3, "instance")])
+def test_stopping_and_resuming_changes_nothing(
+    config: TrainConfig, tmp_path: Path, stop_after: int, norm: Norm
+) -> None:
     """A signal after any step; the losses of the rest and the weights are those of a run that was not stopped."""
+    config = replace(config, architecture=replace(TINY, norm=norm))
     straight = replace(config, output=tmp_path / "straight.safetensors")
     train(straight)
 

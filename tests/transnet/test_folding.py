@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from realtime.transnet.color import codes_to_codes
-from realtime.transnet.folding import TRAINED_IN, fold, plane_matrix
+from realtime.transnet.folding import TRAINED_IN, PictureNorm, fold, plane_matrix
 from realtime.transnet.network import Architecture, pack_planes
 from tests.transnet.test_color import VARIANTS
 from tests.transnet.test_network import BODIES, random_network
@@ -25,6 +25,20 @@ def test_folding_changes_nothing(body: dict) -> None:
     packed = pack_planes(*codes())
     with torch.no_grad():
         assert torch.allclose(fold(network)(packed * 64), network(packed) * 64, atol=1e-2)
+
+
+def test_a_picture_norm_is_the_same_in_steps() -> None:
+    """Devices other than the CPU take it step by step; so does the CPU for crops of one picture."""
+    norm = PictureNorm(torch.randn(6), torch.randn(6))
+    x = (torch.randn(1, 6, 20, 30) * 3 + 1).to(memory_format=torch.channels_last)
+    with torch.no_grad():
+        want = norm(x)
+        norm.joint = True
+        got, halves = norm(x), norm(torch.cat(x.chunk(2, 2)))
+    assert got.is_contiguous(memory_format=torch.channels_last)
+    assert torch.allclose(got, want, atol=1e-5)
+    assert torch.allclose(torch.cat(halves.chunk(2), 2), want, atol=1e-5)
+    assert norm.found is not None and torch.allclose(norm.found[0], x.mean((0, 2, 3)), atol=1e-5)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
