@@ -13,7 +13,7 @@ from realtime.transnet.network import Architecture
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
-NETWORK = Architecture(body=48, dilations=(1, 2, 2, 2, 1), contours=(4, 8, 16), cell=4)
+NETWORK = Architecture(body=48, dilations=(1, 2, 2, 2, 1), norm="instance", contours=(4, 8, 16), cell=4)
 """What is trained where nothing is said: what won the trials in checkpoints/README.md, less one period of contours, so
 that it stays under 16 kMAC a pixel."""
 

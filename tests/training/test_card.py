@@ -65,7 +65,7 @@ configs = st.builds(
         Architecture,
         width=st.sampled_from([32, 48]),
         dilations=st.sampled_from([(1, 2, 2, 1), (1, 2)]),
-        norm=st.sampled_from(["batch", "none"]),
+        norm=st.sampled_from(["batch", "none", "instance"]),
         contours=st.sampled_from([(4, 8, 16, 32), ()]),
     ),
 )
