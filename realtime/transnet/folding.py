@@ -56,7 +56,11 @@ class PictureNorm(nn.Module):
             self.found = mean.flatten(), variance.flatten()
             return self._scaled(x, mean, variance)
         if x.device.type == "cpu":
-            return F.group_norm(x, x.shape[1], self.weight.to(x.dtype), self.bias.to(x.dtype), FLOOR)
+            weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
+            # The kernel for channels_last adds up too carelessly for more than bf16: four digits of a large picture.
+            turned = x.dtype == torch.float32 and x.is_contiguous(memory_format=torch.channels_last)
+            told = F.group_norm(x.contiguous() if turned else x, x.shape[1], weight, bias, FLOOR)
+            return told.contiguous(memory_format=torch.channels_last) if turned else told
         # CUDA's kernel for groups knows no channels_last: it would turn the whole picture over, twice.
         variance, mean = torch.var_mean(x, (2, 3), keepdim=True, unbiased=False)
         return self._scaled(x, mean, variance)

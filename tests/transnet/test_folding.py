@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from realtime.transnet.color import codes_to_codes
 from realtime.transnet.folding import TRAINED_IN, PictureNorm, fold, plane_matrix
-from realtime.transnet.network import Architecture, pack_planes
+from realtime.transnet.network import FLOOR, Architecture, pack_planes
 from tests.transnet.test_color import VARIANTS
 from tests.transnet.test_network import BODIES, random_network
 
@@ -39,6 +39,16 @@ def test_a_picture_norm_is_the_same_in_steps() -> None:
     assert torch.allclose(got, want, atol=1e-5)
     assert torch.allclose(torch.cat(halves.chunk(2), 2), want, atol=1e-5)
     assert norm.found is not None and torch.allclose(norm.found[0], x.mean((0, 2, 3)), atol=1e-5)
+
+
+def test_a_large_picture_is_normalised_exactly() -> None:
+    norm = PictureNorm(torch.ones(8), torch.zeros(8))
+    x = torch.randn(1, 8, 270, 480) + 4
+    with torch.no_grad():
+        got = norm(x.to(memory_format=torch.channels_last))
+        want = F.group_norm(x.double(), 8, eps=FLOOR)
+    assert got.is_contiguous(memory_format=torch.channels_last)
+    assert float((got - want).abs().max()) < 1e-5
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
