@@ -156,7 +156,8 @@ def checks_table(found: Sequence[tuple[str, str, list[Check]]]) -> str:
         highest, mean = max(c.max_difference for c in each), max(c.mean_difference for c in each)
         lowest = min(c.psnr for c in each)
         shown = "exact" if lowest >= 199 else f"{lowest:.0f} dB"
-        lines.append(f"| {name} | {flavour} | {highest:.2g} | {mean:.2g} | {shown} |")
+        most = f"{highest:.2g}" if highest < 100 else f"{highest:.0f}"
+        lines.append(f"| {name} | {flavour} | {most} | {mean:.2g} | {shown} |")
     return "\n".join(lines)
 
 
