@@ -203,7 +203,9 @@ class Stylizer:
             total = reader.total_frames
             large = reader.width * reader.height > MOST_PIXELS
             if large:
-                how = "in tiles, which changes nothing" if self._can_tile else "whole, for which it takes much memory"
+                how = "in tiles" if self._can_tile else "whole, for which it takes much memory"
+                if self._can_tile and self.style.architecture.norm != "instance":
+                    how += ", which changes nothing"
                 notes.append(f"{reader.width}x{reader.height}: the network paints it {how}")
             share = min(1.0, total / reader.info.frames) if total and reader.info.frames else 1.0
             needed = estimate(reader.info, width=reader.width, height=reader.height, frames=total, share=share)

@@ -30,7 +30,7 @@ def can_grow(old: Architecture, new: Architecture) -> bool:
 
 @torch.no_grad()
 def grow(network: TransNet, architecture: Architecture) -> TransNet:
-    """A network of another architecture that gives what `network` gives.
+    """A network of another architecture that gives what `network` gives (but for a norm that changes: see `can_grow`).
 
     Args:
         network: in its training form.

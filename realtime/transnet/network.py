@@ -152,7 +152,6 @@ class InstanceNorm(nn.BatchNorm2d):
     Every photograph comes to the body with the same statistics, so that a dim one gets the painting's full strokes. The
     running statistics, gathered as batch norm does, serve as a measure only: a picture without anything in it, a black
     one with the sensor's noise, is not stretched to full contrast (see `FLOOR`).
-
     """
 
     def __init__(self, channels: int) -> None:
