@@ -114,6 +114,10 @@ def train(
         float | None,
         typer.Option("--grid", min=0, metavar="W", help="Weight of patterns at the network's cells."),
     ] = None,
+    local_style: Annotated[
+        float | None,
+        typer.Option("--local-style", min=0, metavar="W", help="Weight of the style in each tile of 128 px."),
+    ] = None,
     tv: Annotated[
         float | None,
         typer.Option("--tv", min=0, metavar="W", help="Weight of total variation."),
@@ -250,6 +254,7 @@ def train(
         "clips": clips,
         "flow": flow,
         "grid": grid,
+        "local_style": local_style,
         "tv": tv,
         "teacher": teacher,
         "teacher_weight": teacher_weight,

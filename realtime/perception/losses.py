@@ -16,6 +16,9 @@ from torch import Tensor
 GramNormalisation = Literal["gatys", "chw", "pixels", "relative"]
 ContentNormalisation = Literal["gatys", "mean", "variance"]
 
+TILE = 128
+"""Side in pixels of the tiles over which style is asked for locally."""
+
 
 class _Gram(torch.autograd.Function):
     """F^T F over channels-last features. By hand, because the symmetric product needs one product in its backward pass
@@ -129,6 +132,45 @@ def style_errors(features: list[Tensor], targets: list[Tensor], pool: int = 1) -
         of_pictures = gram(f)
         matrix = of_pictures.view(-1, pool, *of_pictures.shape[1:]).mean(1)
         return gram_error(matrix, target, "relative")
+
+    return torch.stack([error(f, t) for f, t in zip(features, targets, strict=True)])
+
+
+def tile_grams(features: Tensor, side: int) -> Tensor:
+    """Gram matrices of the tiles that lie whole in a picture, from the top left.
+
+    Args:
+        features: (N, C, H, W).
+        side: of a tile. A picture that is lower or narrower is one tile.
+
+    Returns:
+        (N, tiles, C, C).
+    """
+    n, channels, height, width = features.shape
+    if height < side or width < side:
+        return gram(features)[:, None]
+    tall, broad = height // side, width // side
+    cut = features[:, :, : tall * side, : broad * side].permute(0, 2, 3, 1)  # channels last, as `gram` wants them
+    tiles = cut.unflatten(2, (broad, side)).unflatten(1, (tall, side)).transpose(2, 3)
+    matrices = gram(tiles.reshape(-1, side, side, channels).permute(0, 3, 1, 2))
+    return matrices.unflatten(0, (n, tall * broad))
+
+
+def local_errors(features: list[Tensor], targets: list[Tensor], size: int) -> Tensor:
+    """The style's errors over tiles of `TILE` pixels: low only if the style is everywhere.
+
+    Args:
+        features: per layer (N, C, H, W), of square pictures.
+        targets: per layer (C, C), fp32.
+        size: side of the pictures in pixels.
+
+    Returns:
+        (layers, N) fp32: means over the tiles.
+    """
+
+    def error(f: Tensor, target: Tensor) -> Tensor:
+        side = max(1, round(TILE * f.shape[-1] / size))
+        return gram_error(tile_grams(f, side), target, "relative").mean(1)
 
     return torch.stack([error(f, t) for f, t in zip(features, targets, strict=True)])
 

@@ -18,9 +18,6 @@ from realtime.perception.features import LossNetwork
 STYLE_SCALES = (256, 384, 512, 768)
 """Short sides in pixels at which the painting is compared; the one that suits the output best counts."""
 
-TILE = 128
-"""Side in pixels of the tiles of `Scores.local`."""
-
 GRID_PERIODS = (8, 4, 8 / 3, 2)
 """Pixels: the harmonics of what unshuffling by 4 and a body at 1/8 size could leave behind."""
 
@@ -38,7 +35,7 @@ class PictureScores:
         grid: how far the luma's spectrum at `GRID_PERIODS` stands above its neighbours.
         layers, source_layers: (scales, 4), of the picture and of its source: |G - G_style|^2 / |G_style|^2 at relu1_1,
             relu2_1, relu3_1, relu4_1, for the painting at each of `STYLE_SCALES`.
-        local, source_local: (scales,), the mean of the same over tiles of `TILE` pixels.
+        local, source_local: (scales,), the mean of the same over tiles of `losses.TILE` pixels.
         source_grid: the source's.
     """
 
@@ -81,25 +78,6 @@ def _coverage(old: int, new: int) -> Tensor:
 def _tensor(rgb: np.ndarray, device: torch.device) -> Tensor:
     """(H, W, 3) uint8 -> (1, 3, H, W) fp32 in 0..1."""
     return torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].to(device).float() / 255
-
-
-def tile_grams(features: Tensor, side: int) -> Tensor:
-    """Gram matrices of the tiles that lie whole in a picture, from the top left.
-
-    Args:
-        features: (1, C, H, W).
-        side: of a tile. A picture that is lower or narrower is one tile.
-
-    Returns:
-        (tiles, C, C).
-    """
-    _, channels, height, width = features.shape
-    if height < side or width < side:
-        return losses.gram(features)
-    tall, broad = height // side, width // side
-    cut = features[0, :, : tall * side, : broad * side]
-    tiles = cut.unflatten(2, (broad, side)).unflatten(1, (tall, side)).permute(1, 3, 0, 2, 4)
-    return losses.gram(tiles.reshape(tall * broad, channels, side, side))
 
 
 def grid_ratio(rgb: np.ndarray) -> float:
@@ -168,7 +146,7 @@ class PictureMeter:
 
     def _style(self, taps: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Errors of the Gram matrices at every scale: over the whole (scales, 4), and over tiles (scales,)."""
-        tiles = [tile_grams(tap, TILE >> level) for level, tap in enumerate(taps)]
+        tiles = [losses.tile_grams(tap, losses.TILE >> level)[0] for level, tap in enumerate(taps)]
         local = [
             torch.stack([((t - g) ** 2).sum((1, 2)).mean() / (g**2).sum() for t, g in zip(tiles, target, strict=True)])
             for target in self.targets

@@ -33,11 +33,14 @@ def command(recipe: Mapping[str, Any], made: Mapping[str, Architecture] | None =
             from is of the gallery.
 
     Returns:
-        `restyle train ...` with every option that is not at its default. A run that starts from a style has that
-        style's network where nothing is said: so all is said that differs from it, or all there is where it is unknown.
+        `restyle train ...` with every option that is not at its default, by `torchrun` where the run had several
+        processes. A run that starts from a style has that style's network where nothing is said: so all is said that
+        differs from it, or all there is where it is unknown.
     """
+    processes = int(recipe.get("processes", 1))
+    program = ["restyle"] if processes == 1 else f"torchrun --nproc-per-node {processes} -m realtime.cli".split()
     words = [
-        "restyle",
+        *program,
         "train",
         recipe["style_image"],
         "--content",

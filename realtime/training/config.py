@@ -54,6 +54,8 @@ class TrainConfig:
             network); they are divided by their sum. 0 leaves a layer out.
         content_layers: the same for the content error.
         style_pool: so many crops of a step share one Gram matrix; a divisor of `batch`.
+        local_style: weight of the style's error over tiles of 128 px, the mean of all four layers (`restyle evaluate`
+            calls it local). Where the crops are larger than a tile it keeps the style from gathering on a few patches.
         tv: weight of total variation.
         grid: weight of what stands out at the periods of the network's cells (see `losses.grid_error`).
         temporal: weight of temporal consistency under synthetic motion.
@@ -105,6 +107,7 @@ class TrainConfig:
     layer_weights: tuple[float, ...] = (1.0, 1.0, 2.0, 3.0)
     content_layers: tuple[float, ...] = (0.0, 0.0, 0.0, 1.0)
     style_pool: int = 1
+    local_style: float = 0.0
     tv: float = 0.0
     grid: float = 0.0
     temporal: float = 0.0
@@ -159,6 +162,7 @@ class TrainConfig:
             "clips (they need a temporal weight)": self.clips is None or self.temporal > 0,
             f"flow ({', '.join(get_args(FlowMethod))})": self.flow in get_args(FlowMethod),
             "style_pool (a divisor of batch)": self.style_pool >= 1 and self.batch % self.style_pool == 0,
+            "local_style": self.local_style >= 0,
             "tv": self.tv >= 0,
             "grid": self.grid >= 0,
             "temporal": self.temporal >= 0,
@@ -179,6 +183,8 @@ class TrainConfig:
             values[name] = values[name].name if values[name] is not None else None
         if self.loss_network == "vgg19":
             del values["loss_network"]  # runs from before there was a choice do not name it, and can be resumed
+        if not self.local_style:
+            del values["local_style"]  # the same
         for name in ("start", "teacher"):
             values[name] = Path(values[name]).stem if values[name] else None
         for name in (

@@ -355,6 +355,8 @@ class Trainer:
         layers = losses.style_errors(taps, self.style_targets, c.style_pool).mean(1)
         parts["style"] = (layers * self.layer_weights).sum()
         parts |= {name: layer.detach() for name, layer in zip(self.loss_network.taps, layers, strict=True)}
+        if c.local_style:
+            parts["local_style"] = losses.local_errors(taps, self.style_targets, c.size).mean()
         if c.tv:
             parts["tv"] = losses.total_variation(output).mean()
         if c.grid:
@@ -378,6 +380,7 @@ class Trainer:
             "content": c.content_weight,
             "style": c.style_weight * self._ramp(),
             "gamut": GAMUT_WEIGHT,
+            "local_style": c.local_style * self._ramp(),
             "tv": c.tv,
             "grid": c.grid,
             "temporal": c.temporal,

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.perception import losses
@@ -121,3 +121,40 @@ def test_total_variation_and_temporal_gradients() -> None:
     valid = (torch.rand(1, 1, 5, 6, generator=generator) < 0.7).double()
     assert torch.autograd.gradcheck(losses.total_variation, (rgb,))
     assert torch.autograd.gradcheck(lambda x: losses.temporal_error(x, moved, valid), (rgb,))
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 3), st.integers(1, 3), st.integers(2, 6), st.integers(0, 99))
+def test_style_that_is_everywhere_is_as_good_locally(rows: int, columns: int, side: int, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    tile = torch.randn(2, 5, side, side, generator=generator)
+    features = tile.repeat(1, 1, rows, columns)
+    rest = torch.nn.functional.pad(features, (0, side - 1, 0, side - 1))  # what is left of whole tiles does not count
+    grams = losses.tile_grams(rest, side)
+    assert grams.shape == (2, rows * columns, 5, 5)
+    assert torch.allclose(grams, losses.gram(features)[:, None].expand_as(grams), atol=1e-5)
+
+
+def test_a_picture_smaller_than_a_tile_is_one() -> None:
+    features = torch.randn(1, 4, 8, 30)
+    assert torch.equal(losses.tile_grams(features, 16)[:, 0], losses.gram(features))
+
+
+def test_style_stamped_on_one_half_is_worse_locally() -> None:
+    tile = torch.randn(1, 5, 8, 8, generator=torch.Generator().manual_seed(0))
+    features = torch.cat([2**0.5 * tile, 0 * tile], 3)  # the same Gram matrix over the whole
+    target = losses.gram(tile)
+    assert torch.allclose(losses.gram(features), target, atol=1e-5)
+    assert float(((losses.tile_grams(features, 8) - target) ** 2).sum() / (target**2).sum()) > 1
+
+
+def test_the_local_error_is_that_of_the_tiles() -> None:
+    """In layers of half the size a tile has half the pixels; a crop that is all style has none."""
+    fine = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(3)).repeat(2, 1, 4, 4)
+    coarse = torch.rand(1, 6, 32, 32, generator=torch.Generator().manual_seed(4)).repeat(2, 1, 4, 4)
+    targets = [losses.gram(f)[0] for f in (fine, coarse)]
+    assert float(losses.local_errors([fine, coarse], targets, 256).max()) < 1e-9
+    fine[1, :, :128, :128] = 0  # one of four tiles
+    found = losses.local_errors([fine, coarse], targets, 256)
+    assert found.shape == (2, 2)
+    assert torch.allclose(found, torch.tensor([[0, 0.25], [0, 0]]), atol=1e-5)

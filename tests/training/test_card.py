@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.distributed.run import parse_args as torchrun_arguments
 from typer.testing import CliRunner
 
 from realtime.cli.app import app
@@ -59,6 +60,7 @@ configs = st.builds(
     layer_weights=st.sampled_from([(1.0, 1.0, 2.0, 3.0), (1.0, 0.0, 1.5, 5.0)]),
     temporal=st.sampled_from([0.0, 60.0]),
     adversarial=st.sampled_from([0.0, 0.5]),
+    local_style=st.sampled_from([0.0, 1.5]),
     grad_checkpoint=st.booleans(),
     seed=st.integers(0, 9),
     architecture=st.builds(
@@ -84,6 +86,17 @@ def test_the_command_makes_the_same_run(config: TrainConfig, done: int) -> None:
     assert result.exit_code == 0, result.output
     assert found[0].to_dict() == config.to_dict()
     assert (found[0].until or config.steps) == done
+
+
+@given(configs)
+def test_the_command_of_several_processes_goes_through_torchrun(config: TrainConfig) -> None:
+    """It takes for its own whatever option of ours is the beginning of one of its names."""
+    words = shlex.split(command(recipe(config, config.steps) | {"processes": 2}))
+    assert words[0] == "torchrun"
+    arguments = torchrun_arguments(words[1:])
+    assert (arguments.nproc_per_node, arguments.module, arguments.training_script) == ("2", True, "realtime.cli")
+    alone = shlex.split(command(recipe(config, config.steps)))
+    assert arguments.training_script_args == alone[1:]
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -128,6 +128,7 @@ def everything(config: TrainConfig, tmp_path: Path) -> TrainConfig:
         teacher=str(teacher.output),
         adversarial=0.1,
         grid=0.1,
+        local_style=1.0,
         accumulate=2,
         grad_checkpoint=True,
         content_layers=(0.0, 1.0, 0.0, 1.0),
@@ -137,7 +138,8 @@ def everything(config: TrainConfig, tmp_path: Path) -> TrainConfig:
 def test_all_terms_resume_too(everything: TrainConfig, tmp_path: Path) -> None:
     straight = replace(everything, output=tmp_path / "straight.safetensors")
     expected = run(straight)
-    assert set(expected[0]) >= {"content", "style", "temporal", "tv", "grid", "teacher", "adversarial", "judge"}
+    terms = {"content", "style", "temporal", "tv", "local_style", "grid", "teacher", "adversarial", "judge"}
+    assert set(expected[0]) >= terms
 
     def kill(report: StepReport) -> None:
         if report.step == 3:
