@@ -153,7 +153,7 @@ def tile_grams(features: Tensor, side: int) -> Tensor:
     cut = features[:, :, : tall * side, : broad * side].permute(0, 2, 3, 1)  # channels last, as `gram` wants them
     tiles = cut.unflatten(2, (broad, side)).unflatten(1, (tall, side)).transpose(2, 3)
     matrices = gram(tiles.reshape(-1, side, side, channels).permute(0, 3, 1, 2))
-    return matrices.unflatten(0, (n, tall * broad))
+    return matrices.view(n, tall * broad, channels, channels)
 
 
 def local_errors(features: list[Tensor], targets: list[Tensor], size: int) -> Tensor:
