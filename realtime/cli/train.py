@@ -118,6 +118,10 @@ def train(
         float | None,
         typer.Option("--local-style", min=0, metavar="W", help="Weight of the style in each tile of 128 px."),
     ] = None,
+    gamut: Annotated[
+        float | None,
+        typer.Option("--gamut", min=0, metavar="W", help="Weight of values that no screen can show."),
+    ] = None,
     tv: Annotated[
         float | None,
         typer.Option("--tv", min=0, metavar="W", help="Weight of total variation."),
@@ -255,6 +259,7 @@ def train(
         "flow": flow,
         "grid": grid,
         "local_style": local_style,
+        "gamut": gamut,
         "tv": tv,
         "teacher": teacher,
         "teacher_weight": teacher_weight,

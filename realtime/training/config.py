@@ -17,6 +17,9 @@ NETWORK = Architecture(body=48, dilations=(1, 2, 2, 2, 1), norm="instance", cont
 """What is trained where nothing is said: what won the trials in checkpoints/README.md, less one period of contours, so
 that it stays under 16 kMAC a pixel."""
 
+GAMUT = 10.0
+"""Weight of values outside of 0..1, which are clipped when shown: nothing is gained by them."""
+
 LAYERS = 4
 """Taps of a loss network that a run looks at."""
 
@@ -56,6 +59,8 @@ class TrainConfig:
         style_pool: so many crops of a step share one Gram matrix; a divisor of `batch`.
         local_style: weight of the style's error over tiles of 128 px, the mean of all four layers (`restyle evaluate`
             calls it local). Where the crops are larger than a tile it keeps the style from gathering on a few patches.
+        gamut: weight of what lies outside of 0..1. Where much does, shadows may turn pure green: darker than black
+            in their luma, and not gray in their chroma.
         tv: weight of total variation.
         grid: weight of what stands out at the periods of the network's cells (see `losses.grid_error`).
         temporal: weight of temporal consistency under synthetic motion.
@@ -108,6 +113,7 @@ class TrainConfig:
     content_layers: tuple[float, ...] = (0.0, 0.0, 0.0, 1.0)
     style_pool: int = 1
     local_style: float = 0.0
+    gamut: float = GAMUT
     tv: float = 0.0
     grid: float = 0.0
     temporal: float = 0.0
@@ -163,6 +169,7 @@ class TrainConfig:
             f"flow ({', '.join(get_args(FlowMethod))})": self.flow in get_args(FlowMethod),
             "style_pool (a divisor of batch)": self.style_pool >= 1 and self.batch % self.style_pool == 0,
             "local_style": self.local_style >= 0,
+            "gamut": self.gamut >= 0,
             "tv": self.tv >= 0,
             "grid": self.grid >= 0,
             "temporal": self.temporal >= 0,
@@ -185,6 +192,8 @@ class TrainConfig:
             del values["loss_network"]  # runs from before there was a choice do not name it, and can be resumed
         if not self.local_style:
             del values["local_style"]  # the same
+        if self.gamut == GAMUT:
+            del values["gamut"]
         for name in ("start", "teacher"):
             values[name] = Path(values[name]).stem if values[name] else None
         for name in (

@@ -53,9 +53,6 @@ from realtime.transnet.network import TransNet, pack_planes, unpack_planes
 
 log = logging.getLogger(__name__)
 
-GAMUT_WEIGHT = 10.0
-"""Values outside 0..1 are clipped when shown: nothing is gained by them."""
-
 LOG_EVERY = 10
 """Steps between two entries of the TensorBoard log."""
 
@@ -379,7 +376,7 @@ class Trainer:
         weights = {
             "content": c.content_weight,
             "style": c.style_weight * self._ramp(),
-            "gamut": GAMUT_WEIGHT,
+            "gamut": c.gamut,
             "local_style": c.local_style * self._ramp(),
             "tv": c.tv,
             "grid": c.grid,

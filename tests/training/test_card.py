@@ -61,6 +61,7 @@ configs = st.builds(
     temporal=st.sampled_from([0.0, 60.0]),
     adversarial=st.sampled_from([0.0, 0.5]),
     local_style=st.sampled_from([0.0, 1.5]),
+    gamut=st.sampled_from([10.0, 50.0]),
     grad_checkpoint=st.booleans(),
     seed=st.integers(0, 9),
     architecture=st.builds(
