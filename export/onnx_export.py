@@ -1,6 +1,6 @@
 """TransNet -> ONNX files: written, checked by onnx, and run beside PyTorch before they get their names.
 
-The graph itself is `realtime.engines.graph`'s; its docstring has the inputs and outputs. Conversions, padding and
+The graph itself is `realtime.engines.onnx.graph`'s; its docstring has the inputs and outputs. Conversions, padding and
 cropping are inside it, so that any picture of any size goes in and comes out.
 """
 
@@ -19,12 +19,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realtime import __version__
-from realtime.engines.forms import FORMAT
-from realtime.engines.graph import RGB_CODES, Ends, build, load_onnx, lowest_opset
-from realtime.engines.quantise import Calibration, balanced, calibrate, generated_pictures
-from realtime.engines.sessions import KINDS, OrtSession, Place
+from realtime.engines.onnx.graph import RGB_CODES, Ends, build, load_onnx, lowest_opset
+from realtime.engines.onnx.io_adapters import FORMAT
+from realtime.engines.onnx.quantise import Calibration, balanced, calibrate, generated_pictures
+from realtime.engines.onnx.sessions import KINDS, OrtSession, Place
 from realtime.errors import InputError, RestyleError
-from realtime.media.stills import find_images, read_image, resize_image
+from realtime.media.files.stills import find_images, read_image, resize_image
 from realtime.transnet.checkpoint import StyleCard, load_checkpoint
 from realtime.transnet.color import planes_from_rgb, rgb_to_codes
 from realtime.transnet.folding import TRAINED_IN, FoldedTransNet, fold
@@ -128,7 +128,7 @@ class Reference(nn.Module):
 
     Args:
         network: in its training form.
-        ends: see `realtime.engines.graph`.
+        ends: see `realtime.engines.onnx.graph`.
     """
 
     def __init__(self, network: TransNet, ends: Ends) -> None:

@@ -27,7 +27,7 @@ def examine() -> dict[str, Any]:
     from dataclasses import asdict
 
     from realtime.media import capabilities
-    from realtime.media.virtual_camera import virtual_cameras
+    from realtime.media.live.virtual_camera import virtual_cameras
 
     styles, styles_error = _styles()
     return {
@@ -66,7 +66,7 @@ def _cpu() -> dict[str, Any]:
     import torch
 
     from realtime.engines.machine import cores, cpu_name
-    from realtime.engines.torch_engine import cpu_bf16
+    from realtime.engines.torch.engine import cpu_bf16
 
     return {
         "name": cpu_name(),
@@ -117,10 +117,10 @@ def _gpu() -> list[dict[str, Any]]:
     names = ("fused convolutions (cuDNN)", "Triton kernels", "CUDA graphs", "NVDEC surfaces", "NVENC surfaces")
     if reason := _why_no_cuda():
         return [{"name": name, "works": False, "reason": f"no CUDA device: {reason}"} for name in names]
-    from realtime.engines.cudnn import cudnn_problem
-    from realtime.engines.device import CudaDevice
-    from realtime.engines.triton_ends import triton_problem
-    from realtime.media.surfaces import CudaSurfaces
+    from realtime.engines.cuda.cudnn import cudnn_problem
+    from realtime.engines.cuda.device import CudaDevice
+    from realtime.engines.cuda.triton_packing import triton_problem
+    from realtime.media.files.surfaces import CudaSurfaces
 
     device = CudaDevice(torch.device("cuda", 0))
     surfaces = CudaSurfaces(0, device.bind)
@@ -138,7 +138,7 @@ def _why_no_graphs(device: Any) -> str:
     """Why a graph cannot be recorded and replayed on a device; empty where it can."""
     import torch
 
-    from realtime.engines.device import first_line
+    from realtime.engines.cuda.device import first_line
 
     try:
         stream = device.stream()
@@ -168,8 +168,8 @@ def _why_no_cuda() -> str:
 
 def _providers() -> list[dict[str, Any]]:
     """ONNX Runtime's, as far as engines use them, and OpenVINO by itself."""
-    from realtime.engines import openvino_engine
-    from realtime.engines.sessions import KINDS, runtime, why_not
+    from realtime.engines.onnx import openvino_engine
+    from realtime.engines.onnx.sessions import KINDS, runtime, why_not
     from realtime.errors import InputError
 
     try:

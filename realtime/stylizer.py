@@ -24,7 +24,7 @@ from realtime.transnet.checkpoint import load_checkpoint
 from realtime.transnet.gallery import find_style
 
 if TYPE_CHECKING:
-    from realtime.media.fragments import Part
+    from realtime.media.files.resumable import Part
     from realtime.transnet.network import TransNet
 
 Hdr = Literal["tonemap", "error"]
@@ -180,12 +180,12 @@ class Stylizer:
             DiskFull: the output does not fit; with `resume`, what is done is kept.
             RestyleError: the work failed; nothing is left of the output, unless it can be resumed.
         """
-        from realtime.media.fragments import ResumableWriter, work_folder
-        from realtime.media.reader import VideoReader
-        from realtime.media.sequence import SequenceWriter, is_sequence
-        from realtime.media.space import check_space, estimate
-        from realtime.media.surfaces import CudaSurfaces
-        from realtime.media.writer import VideoWriter
+        from realtime.media.files.disk_space import check_space, estimate
+        from realtime.media.files.image_sequence import SequenceWriter, is_sequence
+        from realtime.media.files.reader import VideoReader
+        from realtime.media.files.resumable import ResumableWriter, work_folder
+        from realtime.media.files.surfaces import CudaSurfaces
+        from realtime.media.files.writer import VideoWriter
 
         _check_strength(strength)
         if skip_existing and Path(output).is_file():
@@ -317,7 +317,7 @@ class Stylizer:
         self, *, strength: float, keep_color: bool, compare: bool
     ) -> Callable[[list[Frame]], pipeline.Future[Frame]]:
         """The work of the pipeline's second stage."""
-        from realtime.media.split import compare as split_screen
+        from realtime.media.convert.split_screen import compare as split_screen
 
         def paint(frames: list[Frame]) -> pipeline.Future[Frame]:
             wait = self._begin(frames, strength=strength, keep_color=keep_color)
@@ -357,9 +357,9 @@ class Stylizer:
             Unclear: where a picture stands cannot be told beforehand.
             InputError: as for `video`.
         """
-        from realtime.media.fragments import FRAMES, ResumableWriter, split
-        from realtime.media.reader import VideoReader
-        from realtime.media.times import picture_times
+        from realtime.media.files.frame_times import picture_times
+        from realtime.media.files.reader import VideoReader
+        from realtime.media.files.resumable import FRAMES, ResumableWriter, split
 
         _check_strength(strength)
         with VideoReader(input, size=parse_size(size), hdr=hdr, decoder="software") as reader:
@@ -411,9 +411,9 @@ class Stylizer:
         Raises:
             RestyleError: as for `video`. The fragments that are finished are kept.
         """
-        from realtime.media.fragments import PartWriter
-        from realtime.media.reader import VideoReader
-        from realtime.media.surfaces import CudaSurfaces
+        from realtime.media.files.reader import VideoReader
+        from realtime.media.files.resumable import PartWriter
+        from realtime.media.files.surfaces import CudaSurfaces
 
         clock = _Clock()
         surfaces = None
@@ -541,7 +541,7 @@ class Stylizer:
             InputError: a folder or a pattern holds no video, two results would have one name, or an option is wrong.
             Cancelled: `cancel` was set; the files that are finished stay.
         """
-        from realtime.media.batch import plan
+        from realtime.media.files.inputs import plan
 
         _check_strength(options.get("strength", 1.0))
         parse_size(options.get("size"))
@@ -614,7 +614,7 @@ class Stylizer:
         Raises:
             InputError: a file or an option is wrong, or not one picture could be restyled.
         """
-        from realtime.media import stills
+        from realtime.media.files import stills
 
         _check_strength(strength)
         wanted = parse_size(size)
@@ -698,7 +698,7 @@ class Stylizer:
         Raises:
             InputError: something is not such a picture, or strength is not in 0..1.
         """
-        from realtime.media.stills import frame_from_rgb, rgb_from_frame
+        from realtime.media.files.stills import frame_from_rgb, rgb_from_frame
 
         _check_strength(strength)
         source = iter(pictures)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from tests.perception.pictures import random_vgg
+from tests.helpers.pictures import random_vgg
 
 # Small tensors: a second thread costs more than it brings, and far more on a machine that does something else beside.
 torch.set_num_threads(1)

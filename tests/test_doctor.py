@@ -82,7 +82,7 @@ def test_the_way_through_a_gpu_is_told_part_by_part() -> None:
 
 
 def test_a_graph_is_tried_out() -> None:
-    from realtime.engines.device import HostDevice
+    from realtime.engines.cuda.device import HostDevice
 
     assert doctor._why_no_graphs(HostDevice()) == ""
 

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from realtime.engines.cuda_engine import CudaEngine, Plan
-from realtime.engines.device import HostDevice
+from realtime.engines.cuda.device import HostDevice
+from realtime.engines.cuda.engine import CudaEngine, Plan
 from realtime.errors import DeviceLost
-from realtime.media import fragments, reader, surfaces, writer
-from realtime.media.fragments import work_folder
+from realtime.media.files import reader, resumable, surfaces, writer
+from realtime.media.files.resumable import work_folder
 from realtime.stylizer import Stylizer
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import identity_network
-from tests.clips import Clip, decoded
-from tests.media.surfaces import HostSurfaces
+from tests.helpers.clips import Clip, decoded
+from tests.helpers.surfaces import HostSurfaces
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_where_the_cpu_looks_frames_come_to_it(
 def test_a_device_that_is_lost_ends_the_run_and_keeps_what_is_done(
     stylizer: Stylizer, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fragments, "FRAMES", 5)
+    monkeypatch.setattr(resumable, "FRAMES", 5)
     engine = stylizer.engine
     assert isinstance(engine, CudaEngine)
     begin, calls = engine._begin, 0

@@ -16,15 +16,15 @@ from export.onnx_export import export_onnx
 from realtime import InputError, Progress, Stylizer
 from realtime.engines.tiling import stylize_in_tiles
 from realtime.frames import Frame
-from realtime.media.demo import write_demo_clip
-from realtime.media.natural import natural_frames
-from realtime.media.stills import read_image, rgb_from_frame, write_image
+from realtime.media.files.stills import read_image, rgb_from_frame, write_image
+from realtime.media.synthetic.demo import write_demo_clip
+from realtime.media.synthetic.natural import natural_frames
 from realtime.pipeline import Cancelled
 from realtime.stylizer import parse_size
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import Architecture, identity_network
-from tests.clips import REAL_CLIPS
-from tests.engines.helpers import rgb_network
+from tests.helpers.clips import REAL_CLIPS
+from tests.helpers.networks import rgb_network
 from tests.transnet.test_network import random_network
 
 KEYS = set("input output style frames seconds fps backend device precision encoder audio_streams stages".split())
@@ -232,7 +232,7 @@ def test_a_full_disk_ends_the_rest(
     (tmp_path / "in").mkdir()
     for name in ("a.mp4", "b.mp4"):
         (tmp_path / "in" / name).write_bytes(clip.read_bytes())
-    monkeypatch.setattr("realtime.media.space.free_bytes", lambda folder: 1000)
+    monkeypatch.setattr("realtime.media.files.disk_space.free_bytes", lambda folder: 1000)
     summary = identity.videos([tmp_path / "in"], tmp_path / "out")
     assert summary["failed"] == 2
     assert "are free" in summary["videos"][0]["error"]

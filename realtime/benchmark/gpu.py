@@ -23,15 +23,15 @@ from realtime.benchmark.measure import Clock, SystemClock, Timing, to_and_fro
 from realtime.benchmark.roofline import limit, measure_roof
 from realtime.engines.base import OnDevice, Overlapping
 from realtime.engines.choice import psnr
-from realtime.engines.cuda_engine import CudaEngine
-from realtime.engines.device import Device
-from realtime.engines.torch_engine import TorchEngine, choose_device
+from realtime.engines.cuda.device import Device
+from realtime.engines.cuda.engine import CudaEngine
+from realtime.engines.torch.engine import TorchEngine, choose_device
 from realtime.errors import InputError, RestyleError
 from realtime.frames import Frame
-from realtime.media.natural import natural_frames, write_natural_clip
-from realtime.media.reader import VideoReader
-from realtime.media.surfaces import AUTO_SURFACE_ENCODERS, CudaSurfaces
-from realtime.media.writer import VideoWriter
+from realtime.media.files.reader import VideoReader
+from realtime.media.files.surfaces import AUTO_SURFACE_ENCODERS, CudaSurfaces
+from realtime.media.files.writer import VideoWriter
+from realtime.media.synthetic.natural import natural_frames, write_natural_clip
 from realtime.stylizer import Stylizer
 
 SCHEMA = 1

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from realtime.engines.torch_engine import choose_device
+from realtime.engines.torch.engine import choose_device
 from realtime.frames import Frame
 from realtime.transnet.color import planes_from_rgb, rgb_from_planes
 
@@ -77,7 +77,7 @@ class JohnsonEngine:
     same device, so that the rival is not slowed down by anything that is ours.
 
     Args:
-        device: see `realtime.engines.torch_engine.choose_device`.
+        device: see `realtime.engines.torch.engine.choose_device`.
         threads: on the CPU; None leaves PyTorch's own choice.
 
     Raises:

@@ -24,7 +24,7 @@ from realtime.benchmark.measure import Clock, Material, SystemClock, measure_rou
 from realtime.benchmark.report import SCHEMA
 from realtime.benchmark.roofline import Roof, has_roof, measure_roof
 from realtime.engines.machine import cores
-from realtime.media.natural import write_natural_clip
+from realtime.media.synthetic.natural import write_natural_clip
 
 _FRESH_RUNS = 3
 

@@ -163,7 +163,7 @@ def bench(
 def _gpu_report(style: str, device: str, outputs: list[Path], *, overwrite: bool, json: bool, quiet: bool) -> None:
     """The report on a CUDA device; ends with exit code 1 where something does not hold."""
     from realtime.benchmark.files import check_target
-    from realtime.engines import torch_engine
+    from realtime.engines.torch import engine as torch_engine
     from realtime.errors import InputError
 
     if device == "auto":

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
-    from realtime.parallel.fleet import Fleet
+    from realtime.jobs.multi_device import Fleet
     from realtime.stylizer import Progress, Stylizer
 
 DEFAULT_STYLE = "starry-night"

@@ -52,7 +52,7 @@ def demo(
     stylizer = make_stylizer(style, backend=backend, device=device, precision=precision, batch=batch, threads=threads)
     if not quiet:
         announce(stylizer)
-    from realtime.media.demo import write_demo_clip
+    from realtime.media.synthetic.demo import write_demo_clip
 
     with TemporaryDirectory(prefix="restyle-") as folder:
         clip = Path(folder) / "clip.mp4"

@@ -59,8 +59,8 @@ def styles(
 def _write_sheet(
     target: Path, source: Path, names: list[str], width: int, columns: int | None, overwrite: bool
 ) -> None:
-    from realtime.media.stills import check_image_target, read_image, write_image
-    from realtime.sheet import contact_sheet
+    from realtime.jobs.contact_sheet import contact_sheet
+    from realtime.media.files.stills import check_image_target, read_image, write_image
 
     check_image_target(target, overwrite=overwrite)
     picture = read_image(source)

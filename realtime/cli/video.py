@@ -37,7 +37,7 @@ from realtime.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from realtime.parallel.fleet import Fleet
+    from realtime.jobs.multi_device import Fleet
     from realtime.stylizer import Stylizer
 
 HdrName = Literal["tonemap", "error"]
@@ -110,7 +110,7 @@ def video(
     debug: Debug = False,
 ) -> None:
     """Restyle a video file, or many into a folder. Audio, subtitles and metadata are kept."""
-    from realtime.media.batch import plan
+    from realtime.media.files.inputs import plan
 
     work = plan(paths[:-1], paths[-1], suffix=format)
     trace = None
@@ -123,7 +123,7 @@ def video(
         check_target(profile, overwrite=overwrite)
         trace = ChromeTrace()
     if device == "all" or "," in device:
-        from realtime.parallel.fleet import expand
+        from realtime.jobs.multi_device import expand
 
         devices = expand(device)
     else:
@@ -134,7 +134,7 @@ def video(
     engine: dict[str, Any] = {"backend": backend, "precision": precision, "batch": batch, "threads": threads}
     stylizer: Stylizer | Fleet
     if len(devices) > 1:
-        from realtime.parallel.fleet import Fleet
+        from realtime.jobs.multi_device import Fleet
 
         stylizer = Fleet(style, devices, **engine)
     else:

@@ -124,8 +124,8 @@ def webcam(
     debug: Debug = False,
 ) -> None:
     """Restyle a camera, a stream or a screen, live. The key h in the window lists the keys."""
-    from realtime.live.painter import Look
-    from realtime.live.webcam import webcam as run
+    from realtime.jobs.live.painter import Look
+    from realtime.jobs.live.webcam import webcam as run
 
     summary = run(
         style or [DEFAULT_STYLE],

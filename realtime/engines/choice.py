@@ -20,16 +20,16 @@ import numpy as np
 import torch
 
 from realtime import __version__
-from realtime.engines import sessions
 from realtime.engines.base import Backend, Engine, Precision
-from realtime.engines.cuda_engine import CudaEngine
-from realtime.engines.kept import Kept
+from realtime.engines.cuda.engine import CudaEngine
+from realtime.engines.cuda.tuning import tune
 from realtime.engines.machine import cpu_name
-from realtime.engines.onnx_engine import OnnxEngine
-from realtime.engines.openvino_engine import OpenVinoEngine
-from realtime.engines.quantise import Calibration, calibrate, generated_pictures
-from realtime.engines.torch_engine import TorchEngine, choose_device, cpu_has_bf16, using_threads
-from realtime.engines.tuning import tune
+from realtime.engines.measurement_cache import Kept
+from realtime.engines.onnx import sessions
+from realtime.engines.onnx.engine import OnnxEngine
+from realtime.engines.onnx.openvino_engine import OpenVinoEngine
+from realtime.engines.onnx.quantise import Calibration, calibrate, generated_pictures
+from realtime.engines.torch.engine import TorchEngine, choose_device, cpu_has_bf16, using_threads
 from realtime.errors import InputError, RestyleError
 from realtime.frames import Frame
 from realtime.transnet.checkpoint import StyleCard, load_checkpoint
@@ -248,7 +248,7 @@ def _fidelity(network: TransNet, calibration: Calibration) -> float:
 
 def picture_frames(count: int = 4, *, seed: int = 0, size: tuple[int, int] | None = None) -> list[Frame]:
     """Generated pictures as frames; `size` is (width, height)."""
-    from realtime.media.stills import frame_from_rgb
+    from realtime.media.files.stills import frame_from_rgb
 
     extent = {} if size is None else {"width": size[0], "height": size[1]}
     pictures = generated_pictures(count, seed=seed, **extent)[:count]

@@ -7,7 +7,7 @@ in another order for another width, as oneDNN does on processors with AMX: in bf
 thousand pixels.)
 
 A network with instance norm looks at the whole picture; for tiles it is settled first, by a sample of the picture (see
-`realtime.transnet.settling`).
+`realtime.transnet.freeze_statistics`).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from itertools import groupby
 import numpy as np
 
 from realtime.engines.base import Engine
-from realtime.engines.torch_engine import TorchEngine, pack
+from realtime.engines.torch.engine import TorchEngine, pack
 from realtime.frames import Frame
+from realtime.transnet.freeze_statistics import settle
 from realtime.transnet.network import CENTER, TransNet
-from realtime.transnet.settling import settle
 
 MOST_PIXELS = 4096 * 2304
 """Larger frames go through the network in tiles."""

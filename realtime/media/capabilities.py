@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ..errors import RestyleError
-from . import opencv, v4l2
-from .sound import microphones
-from .sources import list_cameras
+from realtime.errors import RestyleError
+from realtime.media import opencv
+from realtime.media.live import v4l2
+from realtime.media.live.sound import microphones
+from realtime.media.live.sources import list_cameras
 
 ENCODERS = (
     "libx264",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 
-from ..errors import RestyleError
+from realtime.errors import RestyleError
 
 
 def load() -> ModuleType:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from realtime.media import stills
+from realtime.media.files import stills
 from realtime.painting.config import PaintConfig
 from realtime.painting.studio import Report, Studio, to_rgb, working_sizes
 

@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from realtime.engines.torch_engine import choose_device, cpu_has_bf16
+from realtime.engines.torch.engine import choose_device, cpu_has_bf16
 from realtime.errors import InputError
 from realtime.frames import rgb_to_codes
-from realtime.media import stills
+from realtime.media.files import stills
 from realtime.painting.config import PaintConfig
 from realtime.painting.objective import Objective, Steadiness, StyleTarget, style_grams
 from realtime.painting.optimise import Canvas, Painted, Step, optimise

@@ -19,7 +19,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
 from realtime.errors import InputError, RestyleError
-from realtime.media.flow import EXPLAINED
+from realtime.media.convert.optical_flow import EXPLAINED
 from realtime.training.motion import Motion
 
 FlowMethod = Literal["dis", "raft"]
@@ -51,8 +51,8 @@ FlowBetween = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, n
 
 
 def dis_flow() -> FlowBetween:
-    """DIS (Kroeger et al. 2016), as OpenCV has it; see realtime.media.flow."""
-    from realtime.media.flow import FlowEstimator, gray
+    """DIS (Kroeger et al. 2016), as OpenCV has it; see realtime.media.convert.optical_flow."""
+    from realtime.media.convert.optical_flow import FlowEstimator, gray
 
     estimator = FlowEstimator()
 
@@ -86,7 +86,7 @@ def raft_flow(network: torch.nn.Module | None = None) -> FlowBetween:
 
     @torch.no_grad()
     def between(before: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        from realtime.media.flow import check_both_ways
+        from realtime.media.convert.optical_flow import check_both_ways
 
         frames = torch.from_numpy(np.stack([before, now])).permute(0, 3, 1, 2).float() / 127.5 - 1
         height, width = frames.shape[2:]
@@ -125,8 +125,8 @@ def read_pairs(path: Path, count: int, short_side: int, flow: FlowBetween) -> li
     Raises:
         MediaError: the clip cannot be read.
     """
-    from realtime.media.reader import VideoReader
-    from realtime.media.stills import rgb_from_frame
+    from realtime.media.files.reader import VideoReader
+    from realtime.media.files.stills import rgb_from_frame
 
     step = 8  # neighbouring pairs show the same; every eighth is new enough
     pairs: list[Pair] = []

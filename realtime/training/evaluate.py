@@ -90,7 +90,7 @@ class FlickerMeter:
     """
 
     def __init__(self) -> None:
-        from realtime.media.flow import FlowEstimator
+        from realtime.media.convert.optical_flow import FlowEstimator
 
         self._flow = FlowEstimator()
         self._last: tuple[np.ndarray, np.ndarray] | None = None
@@ -99,7 +99,7 @@ class FlickerMeter:
 
     def add(self, source: np.ndarray, styled: np.ndarray) -> None:
         """The next frame of the source and of the stylised clip: both (H, W, 3) uint8 RGB of one size."""
-        from realtime.media.flow import gray
+        from realtime.media.convert.optical_flow import gray
 
         luma = gray(source)
         if self._last is not None:
@@ -119,7 +119,7 @@ class FlickerMeter:
 
 def _clip(stylizer: Stylizer, video: Path, frames: int) -> Iterator[tuple[Frame, Frame]]:
     """The first frames of a clip and what the engine makes of them, planes in and planes out as for a file."""
-    from realtime.media.reader import VideoReader
+    from realtime.media.files.reader import VideoReader
 
     with VideoReader(video) as reader:
         source = islice(iter(reader), frames)
@@ -153,7 +153,7 @@ def evaluate(
     Raises:
         InputError: a file is missing or cannot be used.
     """
-    from realtime.media.stills import read_image, rgb_from_frame
+    from realtime.media.files.stills import read_image, rgb_from_frame
 
     if limit < 1 or frames < 2:
         raise InputError(f"limit {limit}, frames {frames}: at least one picture and two frames are needed")

@@ -12,7 +12,7 @@ import torch
 from realtime.benchmark import gpu
 from realtime.benchmark.cases import Choice, Options, default_choices
 from realtime.benchmark.gpu import Check, Effort, Wanted, gpu_report, markdown
-from realtime.engines.device import HostDevice
+from realtime.engines.cuda.device import HostDevice
 from realtime.errors import InputError, RestyleError
 
 SIZES = {(128, 96): 1.0, (192, 128): 1e9}
@@ -138,7 +138,7 @@ def test_the_command_writes_both_and_ends_with_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], report: dict[str, Any]
 ) -> None:
     from realtime.cli import main
-    from realtime.engines import torch_engine
+    from realtime.engines.torch import engine as torch_engine
 
     monkeypatch.setattr(torch_engine, "choose_device", lambda word: torch.device("cuda", 0))
     monkeypatch.setattr(gpu, "gpu_report", lambda style, **options: report)

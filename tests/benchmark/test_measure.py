@@ -26,7 +26,7 @@ from realtime.benchmark.measure import (
     to_and_fro,
 )
 from realtime.errors import RestyleError
-from tests.benchmark.fakes import (
+from tests.helpers.fakes import (
     REAL,
     FakeCodec,
     FakeEngine,

@@ -12,7 +12,6 @@ import pytest
 from rich.console import Console
 
 from realtime.benchmark import chart as chart_module
-from realtime.benchmark import readme
 from realtime.benchmark.bounds import Cost
 from realtime.benchmark.cases import Case
 from realtime.benchmark.chart import chart
@@ -23,7 +22,8 @@ from realtime.benchmark.result import case_entry, load_warnings, number, roof_en
 from realtime.benchmark.result import comparisons as compare
 from realtime.benchmark.roofline import Roof, Work
 from realtime.errors import InputError
-from tests.benchmark.fakes import HandClock, spending_subject
+from tests.helpers.fakes import HandClock, spending_subject
+from tools import benchmark_readme
 
 ROOF = Roof(matrix=100e9, convolution=50e9, copy=10e9)
 COSTS = {"decode": Cost(0.001, 0.002), "network": Cost(0.010, 0.018), "encode": Cost(0.002, 0.004)}
@@ -244,7 +244,7 @@ def test_without_matplotlib_the_error_says_how_to_get_it(
 # A README
 
 
-PAGE = f"# Title\n\nBefore.\n\n{readme.BEGIN}\nold figures\n{readme.END}\n\nAfter.\n"
+PAGE = f"# Title\n\nBefore.\n\n{benchmark_readme.BEGIN}\nold figures\n{benchmark_readme.END}\n\nAfter.\n"
 
 
 @pytest.fixture
@@ -257,32 +257,32 @@ def files(result: dict[str, Any], tmp_path: Path) -> tuple[Path, Path]:
 
 def test_the_figures_are_put_between_the_marks(files: tuple[Path, Path], result: dict[str, Any]) -> None:
     source, page = map(str, files)
-    assert readme.main([source, page, "--check"]) == 1
+    assert benchmark_readme.main([source, page, "--check"]) == 1
     assert files[1].read_text(encoding="utf-8") == PAGE  # looked at, not written
-    assert readme.main([source, page]) == 0
+    assert benchmark_readme.main([source, page]) == 0
     text = files[1].read_text(encoding="utf-8")
-    assert text.startswith(f"# Title\n\nBefore.\n\n{readme.BEGIN}\n")
-    assert text.endswith(f"{readme.END}\n\nAfter.\n")
+    assert text.startswith(f"# Title\n\nBefore.\n\n{benchmark_readme.BEGIN}\n")
+    assert text.endswith(f"{benchmark_readme.END}\n\nAfter.\n")
     assert markdown(result) in text
     assert "old figures" not in text
-    assert readme.main([source, page, "--check"]) == 0
-    assert readme.main([source, page]) == 0
+    assert benchmark_readme.main([source, page, "--check"]) == 0
+    assert benchmark_readme.main([source, page]) == 0
     assert files[1].read_text(encoding="utf-8") == text  # the same again
-    assert readme.main([source, source, page]) == 0
+    assert benchmark_readme.main([source, source, page]) == 0
     assert files[1].read_text(encoding="utf-8").count("Measured on") == 2
 
 
 @pytest.mark.parametrize(
     "text",
-    ["no mark", f"{readme.BEGIN}\n", f"{readme.END}\n{readme.BEGIN}\n", PAGE + PAGE],
+    ["no mark", f"{benchmark_readme.BEGIN}\n", f"{benchmark_readme.END}\n{benchmark_readme.BEGIN}\n", PAGE + PAGE],
     ids="none half turned two".split(),
 )
 def test_a_readme_without_its_marks(files: tuple[Path, Path], text: str, capsys: pytest.CaptureFixture[str]) -> None:
     files[1].write_text(text, encoding="utf-8")
-    assert readme.main([str(path) for path in files]) == 2
+    assert benchmark_readme.main([str(path) for path in files]) == 2
     error = capsys.readouterr().err
     assert "README.md" in error
-    assert readme.BEGIN in error
+    assert benchmark_readme.BEGIN in error
     assert files[1].read_text(encoding="utf-8") == text
 
 
@@ -293,6 +293,6 @@ def test_what_is_no_result(files: tuple[Path, Path], content: str | None, capsys
         source.unlink()
     else:
         source.write_text(content, encoding="utf-8")
-    assert readme.main([str(source), str(page)]) == 2
+    assert benchmark_readme.main([str(source), str(page)]) == 2
     assert capsys.readouterr().err.startswith(f"error: {source}: ")
     assert page.read_text(encoding="utf-8") == PAGE

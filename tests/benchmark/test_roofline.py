@@ -10,7 +10,7 @@ from realtime.benchmark.cases import johnson_work, transnet_work
 from realtime.benchmark.measure import SystemClock
 from realtime.benchmark.roofline import Roof, Work, count_work, has_roof, limit, measure_roof
 from realtime.transnet.network import Architecture
-from tests.benchmark.fakes import HandClock
+from tests.helpers.fakes import HandClock
 
 
 def test_a_convolution_is_counted_as_on_paper() -> None:

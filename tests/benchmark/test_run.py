@@ -15,11 +15,11 @@ from realtime.benchmark.measure import Effort
 from realtime.benchmark.report import markdown
 from realtime.benchmark.run import run_benchmark
 from realtime.errors import InputError
-from realtime.media.natural import write_natural_clip
+from realtime.media.synthetic.natural import write_natural_clip
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import Architecture
-from tests.clips import Clip as MadeClip
-from tests.engines.helpers import rgb_network
+from tests.helpers.clips import Clip as MadeClip
+from tests.helpers.networks import rgb_network
 from tests.transnet.test_network import random_network
 
 SMALL = Effort(rounds=1, seconds=0.1, frames=8)

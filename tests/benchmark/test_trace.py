@@ -18,7 +18,7 @@ from realtime.benchmark.files import check_target
 from realtime.benchmark.trace import ChromeTrace
 from realtime.engines.base import Traceable
 from realtime.errors import InputError, RestyleError, StageError
-from realtime.media.demo import write_demo_clip
+from realtime.media.synthetic.demo import write_demo_clip
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import Architecture
 from tests.transnet.test_network import random_network

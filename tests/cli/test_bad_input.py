@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 pytest.importorskip("realtime.stylizer")
-pytest.importorskip("realtime.media.demo")
+pytest.importorskip("realtime.media.synthetic.demo")
 
 import av
 import numpy as np
 import torch
 
-from realtime.media.demo import write_demo_clip
+from realtime.media.synthetic.demo import write_demo_clip
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import Architecture, TransNet
 

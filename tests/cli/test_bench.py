@@ -155,7 +155,7 @@ def test_a_chart_without_matplotlib(
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
-    from realtime.media.natural import write_natural_clip
+    from realtime.media.synthetic.natural import write_natural_clip
 
     path = tmp_path / "clip.mp4"
     write_natural_clip(path, frames=6, size=(64, 64))

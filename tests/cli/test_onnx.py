@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from realtime.media.demo import write_demo_clip
-from realtime.media.stills import read_image, write_image
+from realtime.media.files.stills import read_image, write_image
+from realtime.media.synthetic.demo import write_demo_clip
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import identity_network
-from tests.engines.helpers import rgb_network
+from tests.helpers.networks import rgb_network
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_somebodys_network(restyle: Any, picture: Path, tmp_path: Path) -> None:
 def test_what_is_wrong_is_one_line(
     restyle: Any, picture: Path, tmp_path: Path, style: str, options: list[str], wanted: str
 ) -> None:
-    from realtime.engines.sessions import KINDS, why_not
+    from realtime.engines.onnx.sessions import KINDS, why_not
 
     if options[:1] == ["--device"] and (kind := KINDS.get(options[1].partition(":")[0])) and not why_not(kind.provider):
         pytest.skip(f"this machine has {kind.provider}")

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from realtime.cli.paint import ContentErrorName, GramName, PresetName
-from realtime.media.stills import read_image, write_image
+from realtime.media.files.stills import read_image, write_image
 from realtime.painting.recipes import PRESETS
 from realtime.perception import scores as scoring
 from realtime.perception.losses import ContentNormalisation, GramNormalisation
 from tests.cli.conftest import Restyle
-from tests.clips import Clip
-from tests.perception.pictures import soft
+from tests.helpers.clips import Clip
+from tests.helpers.pictures import soft
 
 LAYERS = ("--content-layers", "relu2_1", "--style-layers", "relu1_1,relu2_1")
 FITS = ("--preset", "guide", *LAYERS, "--scales", "none", "--size", "64", "--device", "cpu")

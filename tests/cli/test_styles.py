@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from realtime.sheet import GAP
+from realtime.jobs.contact_sheet import GAP
 from tests.cli.conftest import Restyle
 
 

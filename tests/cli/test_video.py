@@ -189,9 +189,9 @@ def test_a_file_into_a_folder(restyle: Any, stylizer: Stylizer, tmp_path: Path) 
 @pytest.fixture
 def _clip(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stand-in for the demo clip."""
-    module = ModuleType("realtime.media.demo")
+    module = ModuleType("realtime.media.synthetic.demo")
     module.write_demo_clip = lambda path, **options: Path(path).write_bytes(b"clip")  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "realtime.media.demo", module)
+    monkeypatch.setitem(sys.modules, "realtime.media.synthetic.demo", module)
 
 
 @pytest.mark.usefixtures("_clip")

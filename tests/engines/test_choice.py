@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
-from realtime.engines import choice, sessions
+from realtime.engines import choice
 from realtime.engines.base import Engine
 from realtime.engines.choice import Candidate, candidates, choose, load_engine, picture_frames, psnr
+from realtime.engines.onnx import sessions
 from realtime.errors import InputError, RestyleError, StyleError
 from realtime.frames import Frame
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import Architecture, identity_network
-from tests.engines.helpers import FLAT, mild_network, rgb_network
+from tests.helpers.networks import FLAT, mild_network, rgb_network
 from tests.transnet.test_network import random_network
 
 

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.engines.tiling import is_large, sample, settled_engine, spans, stylize_in_tiles
-from realtime.engines.torch_engine import TorchEngine, cpu_has_bf16
+from realtime.engines.torch.engine import TorchEngine, cpu_has_bf16
 from realtime.frames import Frame, chroma_shape
-from realtime.media.natural import natural_frames
+from realtime.media.synthetic.natural import natural_frames
 from realtime.transnet.checkpoint import load_checkpoint
 from realtime.transnet.gallery import find_style
 from realtime.transnet.network import Architecture

@@ -12,8 +12,8 @@ import pytest
 
 from export.onnx_export import export_onnx
 from realtime.cli import main
-from realtime.engines.quantise import generated_pictures
-from realtime.media.stills import read_image, write_image
+from realtime.engines.onnx.quantise import generated_pictures
+from realtime.media.files.stills import read_image, write_image
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "onnx.md"
 
@@ -67,7 +67,7 @@ def test_the_page_names_what_there_is() -> None:
     """Options and names in the page are those of the program."""
     from realtime.cli.common import PROVIDERS
     from realtime.engines.choice import FAITHFUL
-    from realtime.engines.graph import MIN_OPSET, MIN_OPSET_OF_NORM
+    from realtime.engines.onnx.graph import MIN_OPSET, MIN_OPSET_OF_NORM
 
     page = " ".join(PAGE.read_text().split())
     for word in re.findall(r"\w+", PROVIDERS.partition("also ")[2]):

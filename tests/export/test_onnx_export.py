@@ -18,15 +18,15 @@ import torch.nn.functional as F
 from export import onnx_export
 from export.onnx_export import export_onnx
 from realtime.cli import main
-from realtime.engines.graph import RGB_CODES
+from realtime.engines.onnx.graph import RGB_CODES
 from realtime.errors import InputError, RestyleError, StyleError
-from realtime.media.stills import write_image
+from realtime.media.files.stills import write_image
 from realtime.stylizer import Stylizer
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.color import planes_from_rgb
 from realtime.transnet.folding import fold
 from realtime.transnet.network import Architecture, TransNet, identity_network
-from tests.engines.helpers import mild_network
+from tests.helpers.networks import mild_network
 from tests.transnet.test_network import BODIES, SMALL, random_network
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from realtime.cli.doctor import _camera_lines
-from realtime.media import capabilities, v4l2
-from realtime.media.v4l2 import Device, Mode
+from realtime.media import capabilities
+from realtime.media.live import v4l2
+from realtime.media.live.v4l2 import Device, Mode
 
 
 def test_cameras_with_their_modes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from realtime.errors import RestyleError
 from realtime.media import opencv
-from realtime.media.flow import FlowEstimator, gray
-from realtime.media.stills import frame_from_rgb, resize_image
+from realtime.media.convert.optical_flow import FlowEstimator, gray
+from realtime.media.files.stills import frame_from_rgb, resize_image
 
 
 def test_it_loads() -> None:

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from realtime.errors import InputError
-from realtime.media.flow import FlowEstimator, gray, is_cut
-from realtime.media.stills import write_image
+from realtime.media.convert.optical_flow import FlowEstimator, gray, is_cut
+from realtime.media.files.stills import write_image
 from realtime.painting.clip import ClipPainter, is_clip, paint_clip
 from realtime.painting.config import PaintConfig
 from realtime.painting.recipes import find_preset
 from realtime.painting.studio import PaintProgress, Studio
 from realtime.perception import scores as scoring
-from tests.clips import Clip, audio_packets, decoded
-from tests.perception.pictures import soft
+from tests.helpers.clips import Clip, audio_packets, decoded
+from tests.helpers.pictures import soft
 
 # Shallow layers: what is tested here does not depend on depth, and they are quick.
 SHALLOW = {"content": (("relu2_1", 1.0),), "style": (("relu1_1", 1.0), ("relu2_1", 1.0))}

@@ -10,7 +10,7 @@ import pytest
 from realtime.errors import InputError
 from realtime.painting.recipes import PRESETS, Recipe, find_preset, parse_layers
 from realtime.perception.features import VGG19_LAYERS, LossNetwork
-from tests.perception.pictures import random_vgg, torchvision_weights
+from tests.helpers.pictures import random_vgg, torchvision_weights
 
 
 def weights(layers: tuple[tuple[str, float], ...]) -> dict[str, float]:

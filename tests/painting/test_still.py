@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from realtime.errors import InputError
-from realtime.media.stills import read_image, read_picture, write_image
+from realtime.media.files.stills import read_image, read_picture, write_image
 from realtime.painting import studio as module
 from realtime.painting.config import PaintConfig
 from realtime.painting.recipes import find_preset
@@ -21,7 +21,7 @@ from realtime.painting.studio import PaintProgress, Studio, to_tensor, with_colo
 from realtime.perception import scores as scoring
 from realtime.perception.features import LossNetwork, NetworkName
 from realtime.perception.losses import gram, gram_error
-from tests.perception.pictures import soft, torchvision_weights
+from tests.helpers.pictures import soft, torchvision_weights
 
 # Shallow layers: what is tested here does not depend on depth, and they are quick.
 SHALLOW = {"content": (("relu2_1", 1.0),), "style": (("relu1_1", 1.0), ("relu2_1", 1.0))}

@@ -17,7 +17,7 @@ from realtime.perception.features import (
     LossNetwork,
     NetworkName,
 )
-from tests.perception.pictures import random_vgg, torchvision_weights
+from tests.helpers.pictures import random_vgg, torchvision_weights
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from realtime.perception import scores as module
 from realtime.perception.features import LossNetwork
 from realtime.perception.scores import PictureMeter, grid_ratio, resize_area
-from tests.perception.pictures import soft
+from tests.helpers.pictures import soft
 
 
 def test_the_painting_itself_has_its_own_style(vgg: Path, monkeypatch: pytest.MonkeyPatch) -> None:

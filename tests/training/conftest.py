@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.perception.pictures import paint
+from tests.helpers.pictures import paint
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import torch
 
 from realtime.errors import InputError
 from realtime.training.data import Crops, Order, find_pictures, load_picture
-from tests.perception.pictures import paint
+from tests.helpers.pictures import paint
 
 
 def test_pictures_are_found_to_the_bottom(photographs: Path) -> None:

@@ -14,15 +14,15 @@ import torch
 
 from realtime.cli import main
 from realtime.errors import InputError
-from realtime.media.stills import read_image, rgb_from_frame, write_image
+from realtime.media.files.stills import read_image, rgb_from_frame, write_image
 from realtime.perception import scores as scoring
 from realtime.stylizer import Stylizer
 from realtime.training import evaluate as module
 from realtime.training.evaluate import FlickerMeter, evaluate, save_metrics
 from realtime.transnet.checkpoint import StyleCard, load_checkpoint, read_card, save_checkpoint
 from realtime.transnet.network import TransNet, identity_network
-from tests.clips import Clip
-from tests.perception.pictures import paint, soft
+from tests.helpers.clips import Clip
+from tests.helpers.pictures import paint, soft
 from tests.transnet.test_network import SMALL, random_network
 
 SCORE = Path(__file__).resolve().parents[3] / "shared" / "tools" / "score.py"

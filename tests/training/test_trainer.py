@@ -19,7 +19,7 @@ from realtime.training.config import TrainConfig
 from realtime.training.trainer import StepReport, Trainer, state_path, train
 from realtime.transnet.checkpoint import load_checkpoint
 from realtime.transnet.network import Architecture, Norm
-from tests.perception.pictures import torchvision_weights
+from tests.helpers.pictures import torchvision_weights
 
 TINY = Architecture(width=8, body=16, dilations=(1,))
 
@@ -170,7 +170,7 @@ def test_a_term_changes_what_is_learned(config: TrainConfig, tmp_path: Path, ter
     without = run(short)
     extra: dict = {"adversarial": 1.0, "teacher": str(config.output), "clips": tmp_path / "clips"}
     if term == "clips":
-        from tests.clips import Clip
+        from tests.helpers.clips import Clip
 
         (tmp_path / "clips").mkdir()
         Clip(tmp_path / "clips" / "a.mp4", frames=10, size=(128, 112)).make()

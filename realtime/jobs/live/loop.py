@@ -1,0 +1,431 @@
+"""The live loop: who hands what to whom, and what is counted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from realtime import pipeline
+from realtime.errors import RestyleError
+from realtime.frames import Frame
+from realtime.jobs.live.controls import HELP, Controls
+from realtime.jobs.live.painter import Painter, Picture
+from realtime.jobs.live.recording import Take
+from realtime.media.live.camera import Shot
+from realtime.media.live.recorder import Recording
+from realtime.media.live.window import Overlay
+
+End = Literal["frames", "seconds", "quit", "source ended", "source lost", "interrupted"]
+
+_IDLE = 0.02
+_REDRAW = 0.1
+_SILENT = 1.0
+_MESSAGE_SECONDS = 2.5
+_NUMBERS_SECONDS = 0.5
+_RECENT = 60
+_GRACE = 1.5
+_ENCODER_GRACE = 10.0
+
+
+class Source(Protocol):
+    """Where pictures come from: a `realtime.media.live.camera.Camera`."""
+
+    def __iter__(self) -> Iterator[Shot]: ...
+    def stop(self) -> None: ...
+    @property
+    def rate(self) -> float: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def lost(self) -> str: ...
+
+
+class Screen(Protocol):
+    """Where pictures are shown: a `realtime.media.live.window.Window`."""
+
+    def show(self, frame: Frame, overlay: Overlay) -> None: ...
+    def keys(self) -> list[str]: ...
+    def toggle_full_screen(self) -> None: ...
+    @property
+    def closed(self) -> bool: ...
+
+
+class NoScreen:
+    """Shows nothing, and has no keys: for servers and tests."""
+
+    closed = False
+
+    def show(self, frame: Frame, overlay: Overlay) -> None:
+        """Nothing."""
+
+    def keys(self) -> list[str]:
+        """None."""
+        return []
+
+    def toggle_full_screen(self) -> None:
+        """Nothing."""
+
+
+class Sink(Protocol):
+    """Takes every picture after it was shown: a `realtime.media.live.virtual_camera.VirtualCamera`."""
+
+    def send(self, frame: Frame) -> None: ...
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest value that is not exceeded by `share` of them; 0 of none."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+
+
+@dataclass
+class Outcome:
+    """What a run has done.
+
+    Attributes:
+        frames_in: pictures that the source gave, up to the last one that was shown.
+        frames_out: pictures that were shown.
+        seconds: from the first to the last picture shown.
+        latencies: of each picture shown, from capture to its being shown, in seconds (4 bytes a picture).
+        end: why it ended.
+        recordings: what was recorded.
+        snapshots: how many pictures were saved.
+        warnings: what went wrong without ending the run, in words.
+        notes: what else is worth knowing.
+    """
+
+    frames_in: int = 0
+    frames_out: int = 0
+    seconds: float = 0.0
+    latencies: array[float] = field(default_factory=lambda: array("f"))
+    end: End = "source ended"
+    recordings: list[Recording] = field(default_factory=list)
+    snapshots: int = 0
+    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def dropped(self) -> int:
+        """Pictures that the source gave and nobody saw."""
+        return self.frames_in - self.frames_out
+
+    @property
+    def fps(self) -> float:
+        """Pictures shown per second."""
+        return (self.frames_out - 1) / self.seconds if self.seconds > 0 else 0.0
+
+
+class _Handover:
+    """Hands each picture to the main thread, and tells the giver when it was shown."""
+
+    def __init__(self) -> None:
+        self._picture: Picture | None = None
+        self._shown: list[float] = []
+        self._closed = False
+        lock = threading.Lock()
+        self._given, self._taken = threading.Condition(lock), threading.Condition(lock)
+
+    def give(self, picture: Picture) -> float | None:
+        """Waits until the picture was shown, and says when; None: nothing is shown any more."""
+        with self._taken:
+            if self._closed:
+                return None
+            self._picture = picture
+            self._shown.clear()
+            self._given.notify()
+            while not self._shown and not self._closed:
+                self._taken.wait()
+            return self._shown[0] if self._shown else None
+
+    def take(self, seconds: float) -> Picture | None:
+        """The next picture; None where none comes in so many seconds."""
+        with self._given:
+            if self._picture is None:
+                self._given.wait(seconds)
+            picture, self._picture = self._picture, None
+            return picture
+
+    def done(self, shown: float) -> None:
+        """The picture was shown."""
+        with self._taken:
+            self._shown.append(shown)
+            self._taken.notify()
+
+    def close(self) -> None:
+        """Lets the giver go, now and for ever."""
+        with self._taken:
+            self._closed = True
+            self._taken.notify()
+
+
+class Session:
+    """One run of the live filter, from the first picture to the end."""
+
+    def __init__(
+        self,
+        source: Source,
+        painter: Painter,
+        screen: Screen,
+        controls: Controls,
+        *,
+        about: str = "",
+        sinks: Sequence[Sink] = (),
+        take: Callable[[Frame], Take] | None = None,
+        first_take: Take | None = None,
+        save: Callable[[Frame], str] | None = None,
+        frames: int | None = None,
+        seconds: float | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """Args:
+        source: what is captured.
+        painter: what makes a picture of it.
+        screen: where it is shown.
+        controls: what the keys do.
+        about: backend and device, for the overlay.
+        sinks: get every shown picture.
+        take: begins a recording with pictures like this one.
+        first_take: a recording that is to hold the very first picture.
+        save: saves a picture, and says where.
+        frames: end after so many pictures were shown.
+        seconds: end after so many seconds since the first one was shown.
+        clock: the present in seconds; the same that the source stamps its pictures with.
+        """
+        self._source, self._painter, self._screen, self._controls = source, painter, screen, controls
+        self._about, self._sinks, self._begin_take, self._save = about, sinks, take, save
+        self._frames, self._seconds, self._clock = frames, seconds, clock
+        self.outcome = Outcome()
+        self._handover = _Handover()
+        self._failure: BaseException | None = None
+        self._take = first_take
+        self._take_begins = False
+        self._take_lock = threading.Lock()
+        self._helpers: list[threading.Thread] = []
+        self._last: Picture | None = None
+        self._first_shown = self._last_shown = 0.0
+        self._recent: deque[tuple[float, float]] = deque(maxlen=_RECENT)
+        self._message, self._message_until = "", 0.0
+        self._numbers, self._numbers_until = "", 0.0
+        self._drawn = 0.0
+
+    def run(self) -> Outcome:
+        """Capture, paint and show until something ends it.
+
+        Returns:
+            what was done; after Ctrl-C, too (`end` says "interrupted").
+
+        Raises:
+            RestyleError: a stage failed, or a recording could not be completed. What was recorded is kept.
+        """
+        runner = threading.Thread(target=self._work, name="restyle-live", daemon=True)
+        runner.start()
+        try:
+            self._show_all(runner)
+        except KeyboardInterrupt:
+            self.outcome.end = "interrupted"
+        finally:
+            self._source.stop()
+            self._handover.close()
+            # A source can be stuck in a call of FFmpeg's that ends by itself; nobody has to wait for that.
+            runner.join(_GRACE)
+            for helper in self._helpers:
+                helper.join(_ENCODER_GRACE)
+            self._end_take("")
+        self.outcome.seconds = self._last_shown - self._first_shown
+        if self._failure is not None:
+            raise self._failure
+        return self.outcome
+
+    # The pipeline's threads
+
+    def _work(self) -> None:
+        try:
+            pipeline.run(
+                self._source,
+                lambda shots: [self._painter.paint(shot, self._controls.look, 1 / self._source.rate) for shot in shots],
+                self._deliver,
+                batch=1,
+                depth=1,
+                policy="drop-oldest",
+            )
+        except BaseException as error:  # raised again in the main thread
+            self._failure = error
+
+    def _deliver(self, picture: Picture) -> None:
+        shown = self._handover.give(picture)
+        if shown is None:
+            return
+        for sink in self._sinks:
+            sink.send(picture.frame)
+        with self._take_lock:
+            if self._take is None:
+                return
+            try:
+                self._take.write(picture.frame, captured=picture.shot.captured, shown=shown)
+                return
+            except RestyleError as error:
+                problem = str(error)
+        self._end_take(problem)
+
+    # The main thread
+
+    def _show_all(self, runner: threading.Thread) -> None:
+        while True:
+            picture = self._handover.take(_IDLE)
+            now = self._clock()
+            if picture is not None:
+                self._last = picture
+                self._screen.show(picture.frame, self._overlay(now))
+                keys = self._screen.keys()
+                shown = self._clock()
+                self._handover.done(shown)
+                self._count(picture, shown)
+                self._drawn = shown
+            else:
+                if self._last is not None and now - self._drawn > _REDRAW:
+                    self._screen.show(self._last.frame, self._overlay(now))
+                    self._drawn = now
+                keys = self._screen.keys()
+                if not runner.is_alive():
+                    self.outcome.end = "source lost" if self._source.lost else "source ended"
+                    return
+            if self._over(keys):
+                return
+
+    def _count(self, picture: Picture, shown: float) -> None:
+        outcome = self.outcome
+        if not outcome.frames_out:
+            self._first_shown = shown
+        self._last_shown = shown
+        outcome.frames_out += 1
+        outcome.frames_in = picture.shot.number + 1
+        latency = shown - picture.shot.captured
+        outcome.latencies.append(latency)
+        self._recent.append((shown, latency))
+
+    def _over(self, keys: list[str]) -> bool:
+        outcome = self.outcome
+        for key in keys:
+            if self._pressed(key):
+                outcome.end = "quit"
+                return True
+        if self._screen.closed:
+            outcome.end = "quit"
+        elif self._frames is not None and outcome.frames_out >= self._frames:
+            outcome.end = "frames"
+        elif self._seconds is not None and outcome.frames_out and self._clock() - self._first_shown >= self._seconds:
+            outcome.end = "seconds"
+        else:
+            return False
+        return True
+
+    def _pressed(self, key: str) -> bool:
+        """Does what a key asks for; True: it is the end."""
+        before = self._controls.look.style
+        command = self._controls.press(key)
+        if self._controls.look.style != before:
+            self.say(self._controls.style)
+        if command == "snapshot" and self._last is not None and self._save is not None:
+            self._help(self._snapshot, self._last.frame)
+        elif command == "record" and self._last is not None and self._begin_take is not None:
+            if self._take is not None:
+                self._help(self._end_take, "")
+            elif not self._take_begins:
+                self._take_begins = True
+                self._help(self._record, self._last.frame)
+        elif command == "full-screen":
+            self._screen.toggle_full_screen()
+        return command == "quit"
+
+    # What the user reads
+
+    def say(self, text: str) -> None:
+        """Shows a message for a few seconds."""
+        self._message, self._message_until = text, self._clock() + _MESSAGE_SECONDS
+
+    def _overlay(self, now: float) -> Overlay:
+        controls = self._controls
+        if controls.help:
+            return Overlay(help=HELP)
+        message = self._source.status
+        if not message and self._recent and now - self._recent[-1][0] > _SILENT:
+            message = f"no picture for {now - self._recent[-1][0]:.0f} s"
+        if not message and now < self._message_until:
+            message = self._message
+        take = self._take
+        lines: tuple[str, ...] = ()
+        if controls.overlay and self._last is not None:
+            width, height = self._last.frame.width, self._last.frame.height
+            size = f"{width}x{height}"
+            if self._last.size != (width, height):
+                size += f", painted at {self._last.size[0]}x{self._last.size[1]}"
+            lines = (f"{controls.style}  {self._figures(now)}", f"{self._about}  {size}")
+            more = [controls.words, "" if take is None else f"recording {take.seconds:.0f} s"]
+            if any(more):
+                lines += (", ".join(text for text in more if text),)
+        return Overlay(lines, message, recording=take is not None)
+
+    def _figures(self, now: float) -> str:
+        """Rate, latency and drops, anew twice a second: faster than that nobody reads."""
+        if now >= self._numbers_until and len(self._recent) > 1:
+            (begin, _), (end, _) = self._recent[0], self._recent[-1]
+            fps = (len(self._recent) - 1) / (end - begin) if end > begin else 0.0
+            latency = percentile([latency for _, latency in self._recent], 0.5)
+            self._numbers = f"{fps:.1f} fps  {1000 * latency:.0f} ms  {self.outcome.dropped} dropped"
+            self._numbers_until = now + _NUMBERS_SECONDS
+        return self._numbers
+
+    # What takes a moment, beside everything else
+
+    def _help(self, work: Callable[..., None], argument: object) -> None:
+        helper = threading.Thread(target=work, args=(argument,), name="restyle-helper", daemon=True)
+        self._helpers = [old for old in self._helpers if old.is_alive()] + [helper]
+        helper.start()
+
+    def _snapshot(self, frame: Frame) -> None:
+        assert self._save is not None
+        try:
+            self.say(f"saved {self._save(frame)}")
+            self.outcome.snapshots += 1
+        except RestyleError as error:
+            self._warn(f"no snapshot: {error}")
+
+    def _record(self, frame: Frame) -> None:
+        assert self._begin_take is not None
+        try:
+            take = self._begin_take(frame)
+        except RestyleError as error:
+            self._warn(f"no recording: {error}")
+            return
+        finally:
+            self._take_begins = False
+        with self._take_lock:
+            self._take = take
+        self.say(f"recording to {take.path}")
+
+    def _end_take(self, problem: str) -> None:
+        with self._take_lock:
+            take, self._take = self._take, None
+        if take is None:
+            return
+        try:
+            recording = take.finish(problem)
+        except RestyleError as error:
+            self._warn(f"recording: {error}")
+            return
+        finally:
+            self.outcome.notes += take.notes
+        if problem:
+            self._warn(f"recording: {problem}")
+        if recording.frames:
+            self.outcome.recordings.append(recording)
+            self.say(f"recorded {recording.seconds:.0f} s to {recording.path}")
+
+    def _warn(self, text: str) -> None:
+        self.outcome.warnings.append(text)
+        self.say(text)

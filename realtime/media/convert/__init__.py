@@ -1,0 +1,1 @@
+"""Pictures changed: planes, colours, sizes, fields."""

@@ -1,0 +1,1 @@
+"""Video and picture files: what is in them, reading, writing."""

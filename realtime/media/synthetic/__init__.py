@@ -1,0 +1,1 @@
+"""Generated clips, for the demo, for benchmarks and for tests."""

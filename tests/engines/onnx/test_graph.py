@@ -1,0 +1,223 @@
+"""The graph computes what the network computes: for any size, with any ends, in floats and in integers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from export.onnx_export import Reference
+from realtime.engines.onnx.graph import RGB_CODES, Ends, Span, build, lowest_opset, whole_weights
+from realtime.engines.onnx.quantise import Calibration, balanced, calibrate, generated_pictures
+from realtime.transnet.folding import TRAINED_IN, fold
+from realtime.transnet.network import Architecture, TransNet, equalise_phases, identity_network
+from tests.helpers.networks import SMALL, mild_network
+from tests.transnet.test_network import BODIES
+
+ENDS: list[Ends] = ["planes", "rgb", "rgb-uint8"]
+
+
+def session(model: Any) -> onnxruntime.InferenceSession:
+    onnx.checker.check_model(model, full_check=True)
+    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+def built(network: TransNet, ends: Ends, calibration: Calibration | None = None, **options: Any) -> Any:
+    folded = fold(network, *(RGB_CODES if ends.startswith("rgb") else TRAINED_IN))
+    if calibration is None:
+        return build(folded, ends=ends, **options)
+    return build(balanced(folded, calibration.gains), ends=ends, spans=calibration.spans, **options)
+
+
+def inputs(ends: Ends, n: int, height: int, width: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(height * width)
+    if ends == "cells":
+        return {"cells": rng.integers(0, 256, (n, height // 4, width // 4, 24), np.uint8)}
+    if ends == "planes":
+        half = (-(-height // 2), -(-width // 2))
+        return {
+            "y": rng.integers(0, 256, (n, 1, height, width), np.uint8),
+            "uv": rng.integers(0, 256, (n, 2, *half), np.uint8),
+        }
+    rgb = rng.integers(0, 256, (n, 3, height, width), np.uint8)
+    return {"rgb": rgb if ends == "rgb-uint8" else (rgb / 255).astype(np.float32)}
+
+
+@pytest.mark.parametrize("body", BODIES, ids=str)
+@pytest.mark.parametrize("ends", ENDS)
+def test_every_network_is_computed_as_pytorch_does(body: dict[str, Any], ends: Ends) -> None:
+    network = mild_network(Architecture(width=8, body=16, dilations=(1, 2), **body))
+    given = inputs(ends, 2, 37, 50)
+    got = session(built(network, ends)).run(None, given)
+    want = Reference(network, ends)(*(torch.from_numpy(array) for array in given.values()))
+    for a, b in zip(got, want, strict=True):
+        assert a.shape == tuple(b.shape)
+        assert a.dtype == b.numpy().dtype
+        difference = np.abs(a.astype(np.float64) - b.double().numpy()) * (255 if ends == "rgb" else 1)
+        # sums in another order turn a rounding here and there, and contours answer that
+        assert difference.mean() < 0.02
+
+
+@settings(max_examples=25)
+@given(
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.integers(1, 3),
+    st.sampled_from(["fp32", "fp16", "int8"]),
+    st.booleans(),
+)
+def test_planes_come_back_unchanged_from_the_identity(
+    height: int, width: int, n: int, precision: str, static: bool
+) -> None:
+    n = 1 if static else n
+    calibration = IDENTITY if precision == "int8" else None
+    size = (width, height) if static else None
+    model = built(identity_network(), "planes", calibration, half=precision == "fp16", static=size)
+    given = inputs("planes", n, height, width)
+    got = session(model).run(["styled_y", "styled_uv"], given)
+    for have, plane in zip(got, given.values(), strict=True):
+        # halves hold 11 bits: a code of 255 in units of 1/64 just fits
+        assert np.abs(have.astype(int) - plane).max() <= (1 if precision == "fp16" else 0)
+
+
+IDENTITY = calibrate(identity_network(), generated_pictures())
+
+
+@pytest.mark.parametrize("target", ["any", "cpu"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+def test_cells_are_what_planes_are(target: Any, precision: str) -> None:
+    """Whatever the kernels, the network is the same."""
+    network = mild_network()
+    calibration = calibrate(network, generated_pictures(4)) if precision == "int8" else None
+    given = inputs("cells", 2, 40, 56)
+    model = built(network, "cells", calibration, half=precision == "fp16", target=target)
+    (got,) = session(model).run(None, given)
+    x = torch.from_numpy(given["cells"]).permute(0, 3, 1, 2).float() - 128
+    with torch.inference_mode():
+        want = (fold(network)(x) + 128).round().clamp(0, 255).permute(0, 2, 3, 1).numpy()
+    difference = np.abs(got.astype(float) - want)
+    assert difference.mean() < {"fp32": 0.01, "fp16": 0.3, "int8": 6}[precision]  # int8 of noise on a random network
+
+
+def test_integers_are_close_on_pictures() -> None:
+    network = mild_network(Architecture(width=8, body=16, dilations=(1, 2), contours=()))
+    calibration = calibrate(network, generated_pictures())
+    (rgb,) = generated_pictures(1, seed=5)[:1]
+    got = session(built(network, "rgb", calibration)).run(None, {"rgb": rgb.numpy()})[0]
+    (want,) = Reference(network, "rgb")(rgb)
+    assert float(np.square(got - want.numpy()).mean()) < 10**-3.5  # 35 dB
+
+
+@pytest.mark.parametrize("ends", [*ENDS, "cells"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+@pytest.mark.parametrize("size", [(64, 48), (45, 30)])
+def test_static_graphs_work_nothing_out_and_every_graph_is_tidy(
+    ends: Ends, precision: str, size: tuple[int, int]
+) -> None:
+    if ends == "cells" and size[0] % 8:
+        pytest.skip("cells are whole by themselves")
+    network = mild_network()
+    calibration = IDENTITY_SMALL if precision == "int8" else None
+    half = precision == "fp16"
+    for static in (size, None):
+        model = built(network, ends, calibration, half=half, static=static)
+        session(model)
+        kinds = Counter(node.op_type for node in model.graph.node)
+        assert not kinds["Identity"]
+        if static:
+            assert not kinds["Shape"]
+            if size[0] % 8 == 0 and ends == "planes":
+                assert not kinds["Mod"] and len([n for n in model.graph.node if n.name.endswith("_cropped")]) == 0
+        taken = {name for node in model.graph.node for name in node.input}
+        given = {value.name for value in (*model.graph.initializer, *model.graph.input)}
+        made = {name for node in model.graph.node for name in node.output}
+        outputs = {value.name for value in model.graph.output}
+        assert given <= taken
+        assert made <= taken | outputs
+
+
+IDENTITY_SMALL = calibrate(mild_network(), generated_pictures(4))
+
+
+def test_the_opset_is_the_oldest_that_does() -> None:
+    plain, normed = fold(mild_network()), fold(mild_network(Architecture(8, 16, (1,), norm="layer")))
+    assert (lowest_opset(plain), lowest_opset(normed)) == (13, 17)
+    assert [o.version for o in build(plain, ends="planes").opset_import] == [13]
+    assert build(plain, ends="planes").ir_version <= 7
+    for opset in (13, 17, 19, 21):
+        session(build(plain, ends="rgb", opset=opset))
+
+
+def test_weights_keep_to_seven_bits() -> None:
+    """So that two products and their sum fit into 16 bits, on processors that add them there."""
+    model = built(mild_network(), "cells", IDENTITY_SMALL)
+    weights = [
+        onnx.numpy_helper.to_array(value) for value in model.graph.initializer if value.name.endswith("weight_codes")
+    ]
+    assert len(weights) == 10  # stem, down, mix, four of the blocks, up, refine, out
+    assert all(array.dtype == np.int8 and np.abs(array.astype(int)).max() <= 63 for array in weights)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_no_grid_in_flat_areas(precision: str) -> None:
+    """Whole weights that were rounded by themselves would answer a flat picture with a pattern of cells."""
+    network = mild_network(Architecture(width=16, body=32, dilations=(1,)))
+    calibration = calibrate(network, generated_pictures(2)) if precision == "int8" else None
+    run = session(built(network, "cells", calibration))
+    colors = np.random.default_rng(0).integers(30, 220, (8, 3), np.uint8)
+    cells = colors[:, [0] * 16 + [1] * 4 + [2] * 4][:, None, None].repeat(6, 1).repeat(8, 2)
+    (styled,) = run.run(None, {"cells": cells})
+    for first, count in ((0, 16), (16, 4), (20, 4)):
+        plane = styled[..., first : first + count]
+        assert np.ptp(plane.reshape(len(plane), -1), axis=1).max() == 0
+
+
+@given(st.integers(1, 16), st.integers(1, 5), st.sampled_from([1, 3]), st.integers(0, 1000))
+def test_whole_weights_keep_the_sums_of_phases(phases: int, inputs: int, side: int, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    weight = torch.randn(phases, inputs, side, side, generator=generator, dtype=torch.float64)
+    equal, _ = equalise_phases(weight, torch.zeros(phases, dtype=torch.float64), (phases,))
+    codes, scale = whole_weights(equal.numpy())
+    assert codes.dtype == np.int8 and np.abs(codes.astype(int)).max() <= 63
+    sums = codes.astype(int).sum((2, 3))
+    assert (sums == sums[:1]).all()
+    assert np.abs(codes * scale - equal.numpy()).max() < 1.001 * scale
+    if phases == 1 or side == 1:
+        assert np.abs(codes * scale - equal.numpy()).max() < 0.501 * scale
+
+
+def test_weights_of_nothing() -> None:
+    codes, scale = whole_weights(np.zeros((2, 3, 3, 3)))
+    assert scale > 0 and not codes.any()
+
+
+@given(st.floats(-1e4, 1e4), st.floats(-1e4, 1e4))
+def test_a_span_holds_its_range(a: float, b: float) -> None:
+    low, high = sorted((a, b))
+    span = Span.of(low, high)
+    assert 0 <= span.zero <= 255
+    assert span.scale > 0
+    for value in (low, high, 0.0):
+        code = min(255, max(0, round(value / span.scale) + span.zero))
+        assert abs((code - span.zero) * span.scale - value) <= 1.01 * span.scale
+
+
+def test_an_unknown_step_is_named() -> None:
+    from realtime.errors import RestyleError
+    from realtime.transnet.folding import FoldedTransNet
+
+    class Odd(FoldedTransNet):
+        def forward(self, planes: torch.Tensor) -> torch.Tensor:
+            return torch.tanh(super().forward(planes))
+
+    folded = fold(mild_network(SMALL))
+    folded.__class__ = Odd
+    with pytest.raises(RestyleError, match="tanh"):
+        build(folded, ends="planes")

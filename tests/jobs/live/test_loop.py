@@ -1,0 +1,370 @@
+"""The live loop: newest first, nothing piles up, everything is counted, and whatever ends it ends all of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from realtime.errors import RestyleError, StageError
+from realtime.frames import Frame
+from realtime.jobs.live.controls import Controls
+from realtime.jobs.live.loop import NoScreen, Session, percentile
+from realtime.jobs.live.painter import Look, Painter
+from realtime.jobs.live.recording import Take, free_name
+from realtime.jobs.live.resolution_controller import Governor
+from realtime.media.live.camera import Shot
+from realtime.media.live.window import Overlay
+from tests.helpers.clips import decoded
+from tests.media.convert.test_planes import flat
+
+SIZE = (64, 48)
+
+
+class Source:
+    """Gives pictures whose brightness tells their number, as fast as the test lets it."""
+
+    def __init__(self, count: int, wait: Callable[[int], object] = lambda number: None) -> None:
+        self.count, self.wait, self.rate, self.status, self.lost = count, wait, 30.0, "", ""
+        self.stopped = threading.Event()
+        self.closed = False
+
+    def __iter__(self) -> Iterator[Shot]:
+        for number in range(self.count):
+            self.wait(number)
+            if self.stopped.is_set():
+                return
+            yield Shot(flat(*SIZE[::-1], 20 + number % 200), number, time.perf_counter())
+
+    def stop(self) -> None:
+        self.stopped.set()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Same:
+    """A style that changes nothing."""
+
+    def __init__(self, name: str = "same", work: Callable[[Frame], object] = lambda frame: None) -> None:
+        self.name, self.work = name, work
+
+    def paint(self, frame: Frame, *, strength: float, keep_color: bool) -> Frame:
+        self.work(frame)
+        return frame
+
+
+class Seen(NoScreen):
+    """A screen that remembers, and presses keys when the test says so."""
+
+    def __init__(self, keys: Callable[[int], list[str]] = lambda shown: []) -> None:
+        self.levels: list[int] = []
+        self.overlays: list[Overlay] = []
+        self.pressing = keys
+        self.full = 0
+        self.threads: set[str] = set()
+
+    def show(self, frame: Frame, overlay: Overlay) -> None:
+        self.threads.add(threading.current_thread().name)
+        self.levels.append(int(frame.y[0, 0]) - 20)
+        self.overlays.append(overlay)
+
+    def keys(self) -> list[str]:
+        return self.pressing(len(self.levels))
+
+    def toggle_full_screen(self) -> None:
+        self.full += 1
+
+
+def session(source: Any, screen: Any = None, styles: Any = None, **options: Any) -> Session:
+    styles = styles or [Same()]
+    controls = Controls([style.name for style in styles], Look())
+    return Session(source, Painter(styles, Governor((SIZE,))), screen or Seen(), controls, **options)
+
+
+def test_nothing_is_dropped_where_there_is_time() -> None:
+    """The source waits here until each picture was shown, so that no load can make it drop one."""
+    screen = Seen()
+
+    def shown(number: int) -> None:
+        while len(screen.levels) < number:
+            time.sleep(0.001)
+
+    run = session(Source(60, shown), screen)
+    done = run.run()
+    assert (done.frames_in, done.frames_out, done.dropped, done.end) == (60, 60, 0, "source ended")
+    assert screen.levels == list(range(60))
+    assert screen.threads == {"MainThread"}  # a window's own
+    assert len(done.latencies) == 60 and all(latency > 0 for latency in done.latencies)
+
+
+def test_at_overload_the_newest_is_shown_and_the_others_are_counted() -> None:
+    screen, begun, all_given = Seen(), threading.Event(), threading.Event()
+    source = Source(200)
+
+    def slow(frame: Frame) -> None:
+        begun.set()
+        assert all_given.wait(60)  # the first one waits until the source has given all the others
+
+    def wait(number: int) -> None:
+        if number == 1:
+            assert begun.wait(60)
+        if number == 199:
+            all_given.set()
+
+    source.wait = wait
+    done = session(source, screen, [Same(work=slow)]).run()
+    assert screen.levels[0] == 0 and screen.levels[-1] == 199 and len(screen.levels) <= 4
+    assert screen.levels == sorted(screen.levels)
+    assert (done.frames_in, done.frames_in - done.dropped) == (200, len(screen.levels))
+
+
+def test_a_picture_is_painted_while_the_one_before_is_shown() -> None:
+    painted, overlapped = threading.Event(), []
+
+    class Slow(Seen):
+        def show(self, frame: Frame, overlay: Overlay) -> None:
+            super().show(frame, overlay)
+            if len(self.levels) == 1:
+                painted.clear()
+                overlapped.append(painted.wait(60))
+
+    done = session(Source(40, lambda n: time.sleep(0.005)), Slow(), [Same(work=lambda frame: painted.set())]).run()
+    assert overlapped == [True] and done.frames_out > 1
+
+
+@pytest.mark.parametrize(("limit", "end"), [({"frames": 7}, "frames"), ({"seconds": 0.05}, "seconds")])
+def test_limits(limit: dict[str, Any], end: str) -> None:
+    source = Source(10**9, lambda n: time.sleep(0.002))
+    done = session(source, **limit).run()
+    assert done.end == end and done.frames_out == limit.get("frames", done.frames_out)
+    assert done.frames_in >= done.frames_out and source.stopped.is_set()
+
+
+def test_quit_by_key_and_by_closing_the_window() -> None:
+    source = Source(10**9, lambda n: time.sleep(0.002))
+    done = session(source, Seen(lambda shown: ["q"] if shown >= 5 else [])).run()
+    assert (done.end, done.frames_out) == ("quit", 5)
+
+    class Closed(Seen):
+        @property
+        def closed(self) -> bool:  # type: ignore[override]
+            return len(self.levels) >= 3
+
+    assert session(Source(10**9, lambda n: time.sleep(0.002)), Closed()).run().frames_out == 3
+
+
+def test_a_source_that_hangs_holds_nobody_up() -> None:
+    never = threading.Event()
+    source = Source(10**9, lambda n: never.wait(60) if n == 3 else None)
+    begin = time.perf_counter()
+    done = session(source, Seen(lambda shown: ["q"] if shown >= 1 else [])).run()
+    assert done.end == "quit" and time.perf_counter() - begin < 30
+    never.set()
+
+
+def test_ctrl_c_is_an_end_like_any_other() -> None:
+    class Interrupted(Seen):
+        def keys(self) -> list[str]:
+            if len(self.levels) >= 3:
+                raise KeyboardInterrupt
+            return []
+
+    source = Source(10**9, lambda n: time.sleep(0.002))
+    done = session(source, Interrupted()).run()
+    assert (done.end, done.frames_out) == ("interrupted", 2) and source.stopped.is_set()
+
+
+@pytest.mark.parametrize("error", [RestyleError("the disk is full"), ZeroDivisionError("by zero")])
+def test_an_error_in_a_thread_ends_all_and_names_the_stage(error: Exception) -> None:
+    def fail(frame: Frame) -> None:
+        raise error
+
+    source = Source(10**9, lambda n: time.sleep(0.002))
+    with pytest.raises(RestyleError) as caught:
+        session(source, styles=[Same(work=fail)]).run()
+    assert source.stopped.is_set() and source.closed
+    if isinstance(error, RestyleError):
+        assert caught.value is error
+    else:
+        assert isinstance(caught.value, StageError) and "infer" in str(caught.value)
+
+
+def test_keys_change_the_picture_and_the_overlay() -> None:
+    pressed: list[str] = []
+
+    def keys(shown: int) -> list[str]:
+        wanted = {5: "v", 8: "n", 11: "h", 14: "h", 15: "o", 20: "f"}.get(shown)
+        if wanted is None or len(pressed) >= 6 or pressed[-1:] == [f"{wanted}{shown}"]:
+            return []
+        pressed.append(f"{wanted}{shown}")
+        return [wanted]
+
+    screen = Seen(keys)
+    run = session(
+        Source(10**9, lambda n: time.sleep(0.002)), screen, [Same("one"), Same("two")], about="torch", frames=30
+    )
+    run.run()
+    texts = [" | ".join([*overlay.lines, overlay.message]) for overlay in screen.overlays]
+    assert "one" in texts[4] and "torch  64x48" in texts[4]
+    assert "split" in texts[6]
+    assert "two" in texts[9]
+    assert screen.overlays[12].help and not screen.overlays[12].lines
+    assert screen.overlays[17].lines == () and screen.full == 1
+    figures = next(text for text in reversed(texts) if "fps" in text)
+    assert "ms" in figures and "dropped" in figures
+
+
+def test_the_user_is_told_when_the_source_is_lost() -> None:
+    """No picture comes, and still the window says why and hears keys."""
+    source = Source(10**9)
+    back = threading.Event()
+
+    def wait(number: int) -> None:
+        if number == 3:
+            source.status = "source lost (it was unplugged): trying again"
+            back.wait(60)
+
+    source.wait = wait
+    screen = Seen()
+    screen.pressing = lambda shown: ["q"] if "unplugged" in screen.overlays[-1].message else []
+    done = session(source, screen).run()
+    assert done.end == "quit"
+    back.set()
+
+
+def test_a_source_that_stays_away() -> None:
+    source = Source(3)
+    source.lost = "camera 0 went away"
+    assert session(source).run().end == "source lost"
+
+
+def test_every_shown_picture_goes_to_the_virtual_camera() -> None:
+    sent: list[int] = []
+
+    class Camera:
+        def send(self, frame: Frame) -> None:
+            sent.append(int(frame.y[0, 0]) - 20)
+
+    screen = Seen()
+    session(Source(50, lambda n: time.sleep(0.002)), screen, sinks=[Camera()]).run()
+    assert sent == screen.levels
+
+
+# Recordings
+
+
+class Spy(Take):
+    """A take that remembers what it was given."""
+
+    def __init__(self, path: Path, first: Frame) -> None:
+        super().__init__(path, first, rate=30, own=None, microphone=None, need_sound=False, source="test", quality=5)
+        self.given: list[tuple[int, float]] = []
+
+    def write(self, frame: Frame, *, captured: float, shown: float) -> None:
+        self.given.append((int(frame.y[0, 0]), shown))
+        super().write(frame, captured=captured, shown=shown)
+
+
+def test_a_recording_holds_what_was_shown_when_it_was_shown(tmp_path: Path) -> None:
+    screen, path = Seen(), tmp_path / "a.mp4"
+    take = Spy(path, flat(*SIZE[::-1], 20))
+    done = session(Source(40, lambda n: time.sleep(0.01)), screen, first_take=take).run()
+    (recording,) = done.recordings
+    assert recording.frames == done.frames_out == len(screen.levels)
+    assert [value - 20 for value, _ in take.given] == screen.levels
+    pictures = decoded(path)
+    for picture, (value, shown) in zip(pictures, take.given, strict=True):
+        assert abs(float(picture.time) - (shown - take.given[0][1])) < 0.0005
+        assert abs(float(np.median(picture.to_ndarray()[: SIZE[1]])) - value) <= 2
+
+
+def test_recordings_by_key(tmp_path: Path) -> None:
+    takes: list[Spy] = []
+
+    def begin(first: Frame) -> Spy:
+        takes.append(Spy(free_name(tmp_path / "a.mp4"), first))
+        return takes[-1]
+
+    state = {"pressed": 0}
+
+    def keys(shown: int) -> list[str]:
+        """Record, wait until something is in it, stop; twice; then quit."""
+        recording = run._take is not None
+        written = bool(takes) and len(takes[-1].given) >= 5
+        wanted = [not recording and not takes, recording and written, len(done) == 1 and not recording]
+        wanted += [recording and len(takes) == 2 and written, len(done) == 2]
+        if state["pressed"] < 5 and wanted[state["pressed"]]:
+            state["pressed"] += 1
+            return ["q" if state["pressed"] == 5 else "r"]
+        return []
+
+    run = session(Source(10**9, lambda n: time.sleep(0.002)), Seen(keys), take=begin, seconds=120)
+    done = run.outcome.recordings
+    outcome = run.run()
+    assert outcome.end == "quit"
+    assert [Path(recording.path).name for recording in outcome.recordings] == ["a.mp4", "a-2.mp4"]
+    for recording in outcome.recordings:
+        assert len(decoded(Path(recording.path))) == recording.frames >= 5
+
+
+def test_a_recording_that_fails_ends_alone(tmp_path: Path) -> None:
+    class Broken(Spy):
+        def write(self, frame: Frame, *, captured: float, shown: float) -> None:
+            if len(self.given) == 4:
+                raise RestyleError("a.mkv: the disk is full; what was written is kept")
+            super().write(frame, captured=captured, shown=shown)
+
+    take = Broken(tmp_path / "a.mkv", flat(*SIZE[::-1], 20))
+    done = session(Source(30, lambda n: time.sleep(0.005)), first_take=take).run()
+    assert done.frames_out > 4
+    (recording,) = done.recordings
+    assert recording.frames == 4 and "disk is full" in recording.problem
+    assert any("disk is full" in warning for warning in done.warnings)
+    assert len(decoded(tmp_path / "a.mkv")) == 4
+
+
+def test_what_cannot_be_recorded_or_saved_is_said(tmp_path: Path) -> None:
+    def refuse(frame: Frame) -> Any:
+        raise RestyleError("the folder is gone")
+
+    screen = Seen(lambda shown: {3: ["r"], 6: ["s"]}.get(shown, []))
+    done = session(Source(60, lambda n: time.sleep(0.005)), screen, take=refuse, save=refuse).run()
+    assert {"no recording: the folder is gone", "no snapshot: the folder is gone"} <= set(done.warnings)
+    assert done.end == "source ended" and done.recordings == []
+
+
+def test_a_snapshot(tmp_path: Path) -> None:
+    saved: list[int] = []
+
+    def save(frame: Frame) -> str:
+        saved.append(int(frame.y[0, 0]) - 20)
+        return "a.png"
+
+    pressed = threading.Event()
+
+    def keys(shown: int) -> list[str]:
+        if shown < 5 or pressed.is_set():
+            return []
+        pressed.set()
+        return ["s"]
+
+    done = session(Source(60, lambda n: time.sleep(0.005)), Seen(keys), save=save).run()
+    assert done.snapshots == 1 and len(saved) == 1
+
+
+def test_free_name(tmp_path: Path) -> None:
+    assert free_name(tmp_path / "a.mp4").name == "a.mp4"
+    for name in ("a.mp4", "a-2.mp4"):
+        (tmp_path / name).touch()
+    assert free_name(tmp_path / "a.mp4").name == "a-3.mp4"
+
+
+def test_percentile() -> None:
+    values = [float(n) for n in range(100)]
+    assert (percentile(values, 0.5), percentile(values, 0.99), percentile([], 0.5)) == (50, 99, 0)

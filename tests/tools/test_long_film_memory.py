@@ -1,0 +1,66 @@
+"""The check of a long film's memory: that it sees what a process takes, and runs the real command."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from realtime.errors import InputError, RestyleError
+from realtime.transnet.checkpoint import StyleCard, save_checkpoint
+from realtime.transnet.network import Architecture
+from tests.transnet.test_network import random_network
+from tools import long_film_memory
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="this system does not tell a process's peak")
+
+GREEDY = """
+import json, sys, time
+from pathlib import Path
+block = bytearray(20 * Path(sys.argv[2]).stat().st_size)
+time.sleep(1)
+print(json.dumps({"frames": 1}))
+"""
+
+
+def test_memory_that_grows_with_the_film_is_seen() -> None:
+    short, longer = long_film_memory.measure(
+        [], lengths=(10, 200), size=(64, 36), command=[sys.executable, "-c", GREEDY]
+    )
+    assert longer.peak - short.peak > 10 * 2**20
+
+
+def test_the_real_command_is_run_on_both(tmp_path: Path) -> None:
+    architecture = Architecture(width=8, body=8, dilations=(), contours=())
+    style = tmp_path / "tiny.safetensors"
+    save_checkpoint(style, random_network(architecture), StyleCard("tiny", architecture=architecture))
+    options = ["--style", str(style), "--size", "36", "--threads", "1", "--backend", "torch"]
+    runs = long_film_memory.measure(options, lengths=(2, 20), size=(64, 36))
+    assert [run.frames for run in runs] == [150, 300]
+    assert all(run.peak > 50 * 2**20 for run in runs)
+
+
+def test_what_the_command_says_decides_the_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = []
+
+    def measured(options: list[str], *, lengths: tuple[float, float]) -> list[long_film_memory.Run]:
+        asked.append((options, lengths))
+        return [long_film_memory.Run(60, 900, 1, 0), long_film_memory.Run(lengths[1], 1, 1, peak)]
+
+    monkeypatch.setattr(long_film_memory, "measure", measured)
+    for peak, code in ((50 * 2**20, 0), (51 * 2**20, 1)):
+        assert long_film_memory.main(["--size", "128", "--hours", "0.5"]) == code
+        assert json.loads(capsys.readouterr().out.splitlines()[-1])["growth_mib"] == peak / 2**20
+    assert asked == [(["--size", "128"], (60.0, 1800.0))] * 2
+    with pytest.raises(InputError, match="takes a number"):
+        long_film_memory.main(["--hours", "two"])
+
+
+def test_a_run_that_fails_is_told(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import sys; print('error: no', file=sys.stderr); sys.exit(3)"]
+    with pytest.raises(RestyleError, match="film.mp4: ended with code 3: error: no"):
+        long_film_memory.watch(tmp_path / "film.mp4", tmp_path / "out.mp4", 1, [], command=command)
