@@ -100,7 +100,7 @@ class Field:
     @property
     def choices(self) -> tuple[Any, ...]:
         """The allowed values where the type is a Literal (or one that may be None); else none."""
-        kind = _without_none(self.type)
+        kind = without_none(self.type)
         return get_args(kind) if get_origin(kind) is Literal else ()
 
     def checked(self, value: Any) -> Any:
@@ -147,7 +147,8 @@ class Field:
         return f"at most {info.maximum:g}" if info.maximum is not None else ""
 
 
-def _without_none(kind: Any) -> Any:
+def without_none(kind: Any) -> Any:
+    """A type annotation without its None: `int | None` becomes `int`."""
     if get_origin(kind) in (Union, UnionType):
         rest = [part for part in get_args(kind) if part is not type(None)]
         return rest[0] if len(rest) == 1 else kind
@@ -211,7 +212,7 @@ def _plain(value: Any) -> Any:
 
 
 def _restored(kind: Any, value: Any) -> Any:
-    kind = _without_none(kind)
+    kind = without_none(kind)
     if value is None:
         return None
     if kind is Path:
@@ -322,3 +323,37 @@ class EngineOptions(Options):
         default=True,
         python_only=True,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverwriteOption(Options):
+    """Base of the options of jobs that write a file."""
+
+    overwrite: bool = option("Replace the output where it exists.", group="Output", default=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderOptions(Options):
+    """Base of the options of jobs that encode video."""
+
+    encoder: str = option(
+        "Video encoder; `restyle doctor` lists those there are.", group="Output", default="auto", metavar="auto|NAME"
+    )
+    quality: float | None = option(
+        "The encoder's CRF or CQ: lower is better and larger.",
+        group="Output",
+        default=None,
+        metavar="N",
+        shown_default="the encoder's own",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsoleOptions(Options):
+    """What a command prints. Only the command line has these."""
+
+    json: bool = option("Print one JSON object as the last line of stdout.", group="Messages", default=False)
+    quiet: bool = option(
+        "Print nothing but warnings and errors.", group="Messages", default=False, flags=("--quiet", "-q")
+    )
+    debug: bool = option("Show a traceback when something fails.", group="Messages", default=False)

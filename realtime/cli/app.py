@@ -16,6 +16,7 @@ from typer.exceptions import Abort, Exit, TyperException
 
 from realtime import __version__
 from realtime.cli import bench, demo, doctor, evaluate, export, image, paint, styles, train, video, webcam
+from realtime.cli.command import command
 from realtime.cli.common import Debug, State, one_line, say
 from realtime.errors import RestyleError
 
@@ -29,17 +30,17 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("video")(video.video)
-app.command("image")(image.image)
-app.command("webcam")(webcam.webcam)
-app.command("demo")(demo.demo)
-app.command("styles")(styles.styles)
-app.command("paint")(paint.paint)
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("export")(export.export)
-app.command("bench")(bench.bench)
-app.command("doctor")(doctor.doctor)
+command(app, "video")(video.video)
+command(app, "image")(image.image)
+command(app, "webcam")(webcam.webcam)
+command(app, "demo")(demo.demo)
+command(app, "styles")(styles.styles)
+command(app, "paint")(paint.paint)
+command(app, "train")(train.train)
+command(app, "evaluate")(evaluate.evaluate)
+command(app, "export")(export.export)
+command(app, "bench")(bench.bench)
+command(app, "doctor")(doctor.doctor)
 
 
 def _version(value: bool) -> None:

@@ -1,0 +1,143 @@
+"""Makes a command's parameters from the options classes of `realtime.options`.
+
+A command is a function whose parameters are either Typer parameters or options classes:
+
+    @command(app, "image")
+    def image(paths: Paths, style: Style, options: ImageOptions, engine: EngineOptions, console: Console) -> None: ...
+
+Each options class is replaced by one command line option a field. `--help` lists them by group, each with its default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import MISSING
+from functools import wraps
+from inspect import Parameter, signature
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import typer
+from typer.core import TyperCommand
+
+from realtime.cli.common import State
+from realtime.options import Field, OptionError, Options, without_none
+
+
+class Given(frozenset[str]):
+    """Names of the options that were given on the command line. A command's parameter of this type receives them."""
+
+
+class GroupedCommand(TyperCommand):
+    """A command whose help lists options under the headings of their groups."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Writes the sections, in the order in which the groups first appear."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                usual = "Arguments" if parameter.param_type_name == "argument" else "Other"
+                heading = getattr(parameter, "rich_help_panel", None) or usual
+                sections.setdefault(heading, []).append(record)
+        for heading in sorted(sections, key=lambda name: name == "Other"):
+            with formatter.section(heading):
+                formatter.write_dl(sections[heading])
+
+
+def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Adds a function to an application as a command.
+
+    Args:
+        app: the application.
+        name: of the command.
+    """
+
+    def add(function: Callable[..., None]) -> Callable[..., None]:
+        app.command(name, cls=GroupedCommand)(expanded(function))
+        return function
+
+    return add
+
+
+def expanded(function: Callable[..., None]) -> Callable[..., None]:
+    """A function that takes one argument for each option, in the place of one that takes options classes."""
+    hints = get_type_hints(function, include_extras=True)
+    groups: dict[str, type[Options]] = {}
+    given_name: str | None = None
+    parameters: list[Parameter] = [Parameter("context", Parameter.KEYWORD_ONLY, annotation=typer.Context)]
+    for parameter in signature(function).parameters.values():
+        kind = hints[parameter.name]
+        if isinstance(kind, type) and issubclass(kind, Options):
+            groups[parameter.name] = kind
+            parameters += [_parameter(declared) for declared in kind.fields() if not declared.info.python_only]
+        elif kind is Given:
+            given_name = parameter.name
+        else:
+            parameters.append(parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=kind))
+
+    @wraps(function)
+    def run(context: typer.Context, **values: Any) -> None:
+        state = context.find_object(State)
+        if values.get("debug") and state is not None:
+            state.debug = True
+        if given_name is not None:
+            sources = {name: context.get_parameter_source(name) for name in values}
+            values[given_name] = Given(
+                name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"
+            )
+        for name, kind in groups.items():
+            declared = [f for f in kind.fields() if not f.info.python_only]
+            taken = {f.name: _value(f, values.pop(f.name)) for f in declared}
+            try:
+                values[name] = kind(**taken)
+            except OptionError as error:
+                flag = next((f.flag for f in declared if f.name == error.name), error.name)
+                raise typer.BadParameter(f"{flag}: {error.reason}") from None
+        function(**values)
+
+    names = [p.name for p in parameters]
+    if len(set(names)) < len(names):
+        raise TypeError(f"{function.__name__}: two parameters of one name among {names}")
+    run.__signature__ = signature(function).replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    return run
+
+
+def _parameter(declared: Field) -> Parameter:
+    """One option as a parameter that Typer understands."""
+    info = declared.info
+    kind, repeated = without_none(declared.type), False
+    if get_origin(kind) is tuple and info.read is None:
+        kind, repeated = get_args(kind)[0], True
+    if info.read is not None:
+        kind = str
+    required = declared.default is MISSING
+    default = None if required or (repeated and not declared.default) else declared.default
+    annotation: Any = kind if required or (default is not None and not repeated) else kind | None
+    if repeated:
+        annotation = list[kind] if required else list[kind] | None  # type: ignore[valid-type]
+    bounds: dict[str, Any] = {}
+    if kind in (int, float):
+        bounds = {"min": info.minimum, "max": info.maximum}
+    flags = info.flags or (declared.flag,)
+    settings = typer.Option(
+        *flags,
+        help=info.help,
+        metavar=info.metavar,
+        rich_help_panel=info.group,
+        show_default=info.shown_default or (default is not None and default is not False),
+        **bounds,
+    )
+    return Parameter(
+        declared.name,
+        Parameter.KEYWORD_ONLY,
+        default=Parameter.empty if required else (list(default) if repeated and default else default),
+        annotation=Annotated[annotation, settings],
+    )
+
+
+def _value(declared: Field, value: Any) -> Any:
+    """What Typer gives for an option, as the options class takes it."""
+    if get_origin(without_none(declared.type)) is tuple and declared.info.read is None:
+        return tuple(value or ())
+    return value
