@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -226,7 +226,7 @@ def _restored(kind: Any, value: Any) -> Any:
 # What values are made from
 
 
-def read_size(size: str | int | tuple[int, int]) -> int | tuple[int, int]:
+def read_size(size: str | int | Sequence[int]) -> int | tuple[int, int]:
     """A size as people write it: 360 or "360" (short side in pixels), "640x360" or (640, 360) (width, height).
 
     Raises:
@@ -237,9 +237,10 @@ def read_size(size: str | int | tuple[int, int]) -> int | tuple[int, int]:
         if match is None:
             raise ValueError(f"{size!r} is neither a short side in pixels (360) nor WxH (640x360)")
         size = (int(match[1]), int(match[2])) if match[2] else int(match[1])
-    if min(size if isinstance(size, tuple) else (size,)) < 1:
-        raise ValueError(f"{size!r}: sides must be positive")
-    return size
+    sides = (size,) if isinstance(size, int) else tuple(size)
+    if len(sides) not in (1, 2) or not all(isinstance(side, int) and side > 0 for side in sides):
+        raise ValueError(f"{size!r}: one or two whole numbers above 0 are wanted")
+    return size if isinstance(size, int) else (sides[0], sides[1])
 
 
 def read_time(time: str | float) -> float:
@@ -271,7 +272,23 @@ def read_device(device: str) -> str:
     return device
 
 
-# The options
+def read_devices(devices: str) -> str:
+    """One device, "all" CUDA devices, or several devices with commas between them.
+
+    Raises:
+        ValueError: one of them is no device, or "auto" stands among several.
+    """
+    several = devices.split(",")
+    if devices == "all":
+        return devices
+    if len(several) > 1 and "auto" in several:
+        raise ValueError(f"{devices!r}: name each of several devices, such as cuda:0,cuda:1, or say all")
+    for device in several:
+        read_device(device)
+    return devices
+
+
+# Parts of the jobs' options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -357,3 +374,167 @@ class ConsoleOptions(Options):
         "Print nothing but warnings and errors.", group="Messages", default=False, flags=("--quiet", "-q")
     )
     debug: bool = option("Show a traceback when something fails.", group="Messages", default=False)
+
+
+# Films, pictures, cameras
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultiDeviceOptions(EngineOptions):
+    """Engine options of a job that several devices can share."""
+
+    device: str = option(
+        f"auto, cpu, cuda, cuda:N or mps; several with commas, or all GPUs: a process on each; {PROVIDERS}.",
+        group="Engine",
+        default="auto",
+        metavar="DEVICE[,...]",
+        read=read_devices,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SizeOption(Options):
+    """Base of the options of jobs whose output can have another size than the source."""
+
+    size: int | tuple[int, int] | None = option(
+        "Output's short side, or width x height.",
+        group="Picture",
+        default=None,
+        metavar="SHORT|WxH",
+        read=read_size,
+        shown_default="as the source",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoOptions(OverwriteOption, EncoderOptions, SizeOption, PaintOptions):
+    """Options of restyling a video file."""
+
+    compare: bool = option("Show the source beside the result.", group="Picture", default=False)
+    start: float | None = option(
+        "Begin here: seconds or [HH:]MM:SS.",
+        group="Source",
+        default=None,
+        metavar="TIME",
+        read=read_time,
+        shown_default="the beginning",
+    )
+    end: float | None = option(
+        "Stop before this time.",
+        group="Source",
+        default=None,
+        metavar="TIME",
+        read=read_time,
+        shown_default="the end",
+    )
+    hdr: Hdr = option("HDR (PQ, HLG): make it SDR in bt709, or refuse it.", group="Source", default="tonemap")
+    decoder: Decoder = option(
+        "Where video is decoded; cuda: on the GPU that paints, and frames stay there.", group="Source", default="auto"
+    )
+    resume: bool = option(
+        "Keep what is done beside the output, and go on from there the next time.", group="Output", default=False
+    )
+    skip_existing: bool = option("Leave out what has been restyled: its output exists.", group="Output", default=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageOptions(OverwriteOption, SizeOption, PaintOptions):
+    """Options of restyling pictures."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveOptions(OverwriteOption, EncoderOptions, SizeOption, PaintOptions):
+    """Options of the live filter."""
+
+    camera: str = option(
+        "A camera's number or device, screen, a URL (rtsp, http, udp, tcp, ...), a file, or FORMAT:SOURCE.",
+        group="Source",
+        default="0",
+        metavar="SOURCE",
+        flags=("--camera", "-c"),
+    )
+    rate: float | None = option(
+        "Frame rate to ask the camera for.",
+        group="Source",
+        default=None,
+        minimum=1,
+        maximum=1000,
+        metavar="FPS",
+        shown_default="the camera's",
+    )
+    camera_option: tuple[str, ...] = option(
+        "Option of FFmpeg's input; repeatable.", group="Source", default=(), metavar="KEY=VALUE"
+    )
+    reconnect: float = option(
+        "Seconds for which a lost camera or stream is looked for.", group="Source", default=30.0, minimum=0, metavar="S"
+    )
+    mirror: bool = option("Exchange left and right.", group="Picture", default=False)
+    split: bool = option("Begin with the camera beside the style.", group="Picture", default=False)
+    hold: float = option(
+        "Hold still areas against flicker; 0 is off.",
+        group="Picture",
+        default=0.0,
+        minimum=0,
+        maximum=16,
+        metavar="0..16",
+    )
+    record: Path | None = option(
+        "Record; the file can be played after a crash, too.", group="Output", default=None, metavar="FILE"
+    )
+    sound: str = option(
+        "Sound of recordings; auto: the source's own, else a microphone's.",
+        group="Output",
+        default="auto",
+        metavar="auto|off|DEVICE",
+    )
+    folder: Path = option("Where snapshots and recordings by key go.", group="Output", default=Path("."), metavar="DIR")
+    virtual_camera: bool = option(
+        "Be a camera for other programs, too (needs pyvirtualcam).", group="Output", default=False
+    )
+    virtual_camera_device: str | None = option(
+        "Which virtual camera.", group="Output", default=None, metavar="NAME", shown_default="the first"
+    )
+    headless: bool = option("Without a window.", group="Window", default=False)
+    full_screen: bool = option("Begin with the whole screen.", group="Window", default=False)
+    no_overlay: bool = option("Begin without text on the picture.", group="Window", default=False)
+    frames: int | None = option(
+        "End after this many pictures.", group="End", default=None, minimum=1, metavar="N", shown_default="no limit"
+    )
+    seconds: float | None = option(
+        "End after this many seconds.", group="End", default=None, above=0, metavar="S", shown_default="no limit"
+    )
+
+    def check(self) -> None:
+        """Options of FFmpeg's input are pairs."""
+        for pair in self.camera_option:
+            if "=" not in pair.strip("="):
+                raise OptionError("camera_option", f"{pair!r} is not KEY=VALUE, such as framerate=60")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoOptions(OverwriteOption):
+    """Options of the demonstration."""
+
+    seconds: float = option("Length of the clip.", group="Source", default=4.0, minimum=0.1, maximum=600, metavar="S")
+    compare: bool = option("Show the source beside the result.", group="Picture", default=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StylesOptions(OverwriteOption):
+    """Options of listing the gallery."""
+
+    sheet: Path | None = option(
+        "Write a picture of --input in every style there.", group="Contact sheet", default=None, metavar="OUT"
+    )
+    input: Path | None = option("The picture for the sheet.", group="Contact sheet", default=None, metavar="PICTURE")
+    width: int = option(
+        "Of one picture in the sheet, in pixels.", group="Contact sheet", default=480, minimum=64, metavar="PX"
+    )
+    columns: int | None = option(
+        "Of the sheet.", group="Contact sheet", default=None, minimum=1, metavar="N", shown_default="about square"
+    )
+
+    def check(self) -> None:
+        """A sheet needs a picture, and a picture is for a sheet."""
+        if (self.sheet is None) != (self.input is None):
+            raise OptionError("sheet", "--sheet and --input belong together: where to write, and which picture to show")
