@@ -11,6 +11,7 @@ This module imports nothing heavy, so that `restyle --help` stays quick.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -182,7 +183,18 @@ class Options:
         )
 
     def replace(self, **changes: Any) -> Self:
-        """A copy with other values, which are checked."""
+        """A copy with other values, which are checked.
+
+        Raises:
+            OptionError: a value is wrong.
+            TypeError: there is no such option; the message names one that is meant, perhaps.
+        """
+        names = [f.name for f in self.fields()]
+        for name in changes:
+            if name not in names:
+                close = difflib.get_close_matches(name, names, 1)
+                hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
+                raise TypeError(f"{type(self).__name__} has no option {name!r}; {hint}")
         return dataclasses.replace(self, **changes)  # type: ignore[type-var]  # every subclass is a dataclass
 
     def to_json(self) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,15 @@ class Summary:
         assert isinstance(plain, dict)
         return plain
 
-    def replace(self, **changes: Any) -> Any:
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        restored = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        if "stages" in restored:
+            restored["stages"] = {name: StageSummary(**stage) for name, stage in restored["stages"].items()}
+        return cls(**restored)
+
+    def replace(self, **changes: Any) -> Self:
         """A copy with other values."""
         return dataclasses.replace(self, **changes)  # type: ignore[type-var]  # every subclass is a dataclass
 
@@ -111,6 +120,21 @@ class VideoSummary(Summary):
     resumed: int = 0
     skipped: bool = False
     parts: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartSummary(Summary):
+    """One part of a video that several processes share; see `VideoSummary` for the attributes.
+
+    Attributes:
+        frames: painted.
+        stages: `busy_seconds` is not rounded.
+    """
+
+    frames: int
+    stages: dict[str, StageSummary]
+    decoder: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

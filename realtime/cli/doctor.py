@@ -7,15 +7,16 @@ from typing import Any
 
 import typer
 
-from realtime.cli.common import Debug, Json, print_json
+from realtime.cli.common import print_json
+from realtime.options import ConsoleOptions
 
 
-def doctor(json: Json = False, debug: Debug = False) -> None:
+def doctor(console: ConsoleOptions) -> None:
     """Show what this machine offers, and why not more."""
     from realtime.doctor import examine
 
     found = examine()
-    if json:
+    if console.json:
         print_json(found)
         return
     cpu = found["cpu"]

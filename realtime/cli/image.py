@@ -7,27 +7,8 @@ from typing import Annotated
 
 import typer
 
-from realtime.cli.common import (
-    Backend,
-    Debug,
-    Device,
-    Json,
-    KeepColor,
-    Overwrite,
-    Precision,
-    Quiet,
-    Size,
-    Strength,
-    Style,
-    Threads,
-    announce,
-    make_stylizer,
-    one_line,
-    print_json,
-    progress_bar,
-    say,
-    warn,
-)
+from realtime.cli.common import Style, finish, progress_bar, say, say_notes, warn
+from realtime.options import ConsoleOptions, EngineOptions, ImageOptions
 
 
 def image(
@@ -40,17 +21,9 @@ def image(
         ),
     ],
     style: Style,
-    size: Size = None,
-    strength: Strength = 1.0,
-    keep_color: KeepColor = False,
-    overwrite: Overwrite = False,
-    backend: Backend = "auto",
-    device: Device = "auto",
-    precision: Precision = "auto",
-    threads: Threads = None,
-    json: Json = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    options: ImageOptions,
+    engine: EngineOptions,
+    console: ConsoleOptions,
 ) -> None:
     """Restyle images, or folders of images.
 
@@ -59,29 +32,16 @@ def image(
     """
     if len(paths) < 2:
         raise typer.BadParameter("give at least one image, and the file or folder to write.")
-    stylizer = make_stylizer(
-        style, backend=backend, device=device, precision=precision, batch=None, threads=threads, faithful=True
-    )
-    if not quiet:
-        announce(stylizer)
-    with progress_bar(show=not quiet) as progress:
-        summary = stylizer.pictures(
-            paths[:-1],
-            paths[-1],
-            strength=strength,
-            keep_color=keep_color,
-            size=size,
-            overwrite=overwrite,
-            progress=progress,
-        )
-    if not quiet:
-        pictures = "1 picture" if summary["images"] == 1 else f"{summary['images']} pictures"
-        failed = f", {summary['failed']} failed" if summary["failed"] else ""
-        say(f"{summary['output']}: {pictures} in {summary['seconds']:.1f} s{failed}")
-        for note in summary["notes"]:
-            say(f"note: {one_line(note)}")
+    from realtime.stylizer import Stylizer
+
+    with Stylizer(style, engine, allow_int8=False) as stylizer, progress_bar(show=not console.quiet) as progress:
+        if not console.quiet:
+            say(f"{stylizer.style.label}: {stylizer.description}")
+        summary = stylizer.pictures(paths[:-1], paths[-1], options, progress=progress)
+    if not console.quiet:
+        pictures = "1 picture" if summary.images == 1 else f"{summary.images} pictures"
+        failed = f", {summary.failed} failed" if summary.failed else ""
+        say(f"{summary.output}: {pictures} in {summary.seconds:.1f} s{failed}")
+        say_notes(summary)
     warn(summary)
-    if json:
-        print_json(summary)
-    if summary["failed"]:
-        raise typer.Exit(1)
+    finish(summary, json=console.json)

@@ -4,40 +4,22 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from realtime.cli.common import Debug, Json, Overwrite, print_json, say
+from realtime.cli.common import print_json, say
+from realtime.options import ConsoleOptions, StylesOptions
 
 
-def styles(
-    sheet: Annotated[
-        Path | None,
-        typer.Option(
-            "--sheet", metavar="OUT", help="Write a picture of --input in every style there.", show_default=False
-        ),
-    ] = None,
-    source: Annotated[
-        Path | None, typer.Option("--input", metavar="PICTURE", help="The picture for the sheet.", show_default=False)
-    ] = None,
-    width: Annotated[int, typer.Option("--width", min=64, metavar="PX", help="Of one picture in the sheet.")] = 480,
-    columns: Annotated[
-        int | None, typer.Option("--columns", min=1, metavar="N", help="Of the sheet.", show_default=False)
-    ] = None,
-    overwrite: Overwrite = False,
-    json: Json = False,
-    debug: Debug = False,
-) -> None:
+def styles(options: StylesOptions, console: ConsoleOptions) -> None:
     """List the styles that come with restyle; --sheet shows one picture in all of them."""
     from realtime.transnet.gallery import styles as gallery
 
-    if (sheet is None) != (source is None):
-        raise typer.BadParameter("--sheet and --input belong together: where to write, and which picture to show.")
     cards = gallery()
-    if sheet is not None and source is not None:
-        _write_sheet(sheet, source, [card.name for card in cards], width, columns, overwrite)
-    if json:
+    sheet = options.sheet
+    if sheet is not None and options.input is not None:
+        _write_sheet(sheet, options.input, [card.name for card in cards], options)
+    if console.json:
         listed = [{**asdict(card), "macs_per_pixel": card.macs_per_pixel} for card in cards]
         print_json({"styles": listed} | ({"sheet": str(sheet)} if sheet else {}))
         return
@@ -56,12 +38,10 @@ def styles(
         typer.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 
 
-def _write_sheet(
-    target: Path, source: Path, names: list[str], width: int, columns: int | None, overwrite: bool
-) -> None:
+def _write_sheet(target: Path, source: Path, names: list[str], options: StylesOptions) -> None:
     from realtime.jobs.contact_sheet import contact_sheet
     from realtime.media.files.stills import check_image_target, read_image, write_image
 
-    check_image_target(target, overwrite=overwrite)
-    picture = read_image(source)
-    write_image(target, contact_sheet(picture, names, width=width, columns=columns, progress=say), overwrite=overwrite)
+    check_image_target(target, overwrite=options.overwrite)
+    sheet = contact_sheet(read_image(source), names, width=options.width, columns=options.columns, progress=say)
+    write_image(target, sheet, overwrite=options.overwrite)

@@ -10,7 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from realtime.errors import InputError
 from realtime.media.files.stills import resize_image
-from realtime.stylizer import Stylizer
+from realtime.engines.painter import FramePainter
+from realtime.jobs.pictures import paint_pictures
 
 LINE = 30
 """Pixels below each picture for its name."""
@@ -24,7 +25,7 @@ def contact_sheet(
     *,
     width: int = 480,
     columns: int | None = None,
-    make: Callable[[str], Stylizer] = Stylizer,
+    open_style: Callable[[str], FramePainter] = FramePainter,
     progress: Callable[[str], None] | None = None,
 ) -> np.ndarray:
     """A picture as it is and in every style, each with its name below.
@@ -34,7 +35,7 @@ def contact_sheet(
         names: styles, in the order of the sheet.
         width: of one picture in the sheet, in pixels; the styles work at this size.
         columns: of the sheet; None makes it about as wide as high.
-        make: gives the stylizer of a name.
+        open_style: opens the style of a name.
         progress: called with each name before its style works.
 
     Returns:
@@ -54,7 +55,8 @@ def contact_sheet(
     for name in names:
         if progress:
             progress(name)
-        cells.append((name, make(name).image(small)))
+        with open_style(name) as painter:
+            cells.append((name, next(paint_pictures(painter, [small]))))
     if columns is None:
         shapes = {n: n * width / (-(-len(cells) // n) * (height + LINE)) for n in range(1, len(cells) + 1)}
         columns = min(shapes, key=lambda n: abs(math.log(shapes[n])))

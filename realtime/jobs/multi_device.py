@@ -1,4 +1,4 @@
-"""A process for each device, and what they share: files, or the parts of one file, joined without encoding them again.
+"""One style on several devices: a process for each, which share files, or the parts of one file.
 
 A part is made of whole fragments (`realtime.media.files.resumable`): each begins with a key frame and refers to nothing
 outside itself. Where they begin is read from the file's packets, and each process seeks there. When all are made, the
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -25,39 +24,46 @@ from types import TracebackType
 from typing import Any
 
 from realtime import pipeline
-from realtime.engines.base import Engine
 from realtime.engines.machine import cores
-from realtime.errors import DeviceLost, InputError, RestyleError
-from realtime.stylizer import Progress, Stylizer
+from realtime.engines.painter import FramePainter
+from realtime.errors import DeviceLost, InputError, RestyleError, one_line
+from realtime.jobs import batch
+from realtime.jobs.partition import plan_parts
+from realtime.jobs.video import Report, restyle_video
+from realtime.media.files.frame_times import Unclear
+from realtime.media.files.image_sequence import is_sequence
+from realtime.media.files.resumable import OtherTimes, Part, work_folder
+from realtime.options import EngineOptions, VideoOptions
+from realtime.results import BatchSummary, PartSummary, Progress, StageSummary, VideoSummary
 from realtime.transnet.checkpoint import StyleCard
 
 COMMAND = (sys.executable, "-m", "realtime.jobs.multi_device_worker")
-TICK = 0.1
-_PATIENCE = 20.0
-"""Seconds that a process has to end by itself."""
+POLL_SECONDS = 0.1
+_END_SECONDS = 20.0
+"""How long a process may take to end by itself."""
 
 
 class Process:
     """One device's process.
 
     Args:
-        device: what it runs on.
-        engine: the style and how it runs, as `Stylizer` takes it.
-        command: what starts it.
+        style: see `FramePainter`.
+        options: what runs the network, and on which device.
+        command: what starts the process.
 
     Attributes:
-        device: as given.
+        device: what it runs on.
         frames: painted in all jobs so far, the present one included.
     """
 
-    def __init__(self, device: str, engine: Mapping[str, Any], *, command: Sequence[str] = COMMAND) -> None:
-        self.device, self.frames = device, 0
+    def __init__(self, style: str, options: EngineOptions, *, command: Sequence[str] = COMMAND) -> None:
+        self.device, self.frames = options.device, 0
         self._before = 0
         self._said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 (lives as we do)
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, text=True, encoding="utf-8"
         )
-        self._send({**engine, "device": device})
+        self._send({"style": style, "options": options.to_json()})
         self._ready = False
 
     def _send(self, line: Mapping[str, Any]) -> None:
@@ -119,7 +125,7 @@ class Process:
         with contextlib.suppress(OSError):
             self._process.stdin.close()
         try:
-            self._process.wait(_PATIENCE)
+            self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -131,49 +137,39 @@ def _error(answer: Mapping[str, Any]) -> RestyleError:
     """The error that a process told of."""
     if answer["code"] == InputError.exit_code:
         return InputError(answer["error"])
-    return DeviceLost(answer["error"]) if answer["hopeless"] else RestyleError(answer["error"])
+    return DeviceLost(answer["error"]) if answer["fatal"] else RestyleError(answer["error"])
 
 
-class Fleet:
+class MultiDevice:
     """A style on several devices. Use it in a `with` statement.
 
     Args:
-        style: see `Stylizer`.
-        devices: two or more, as `Stylizer` takes them; one may be named twice.
-        backend, precision, batch, threads: see `Stylizer`. Without `threads` processes on the CPU share its cores.
+        style: see `FramePainter`.
+        devices: two or more; one may be named twice.
+        options: what runs the network. Without `threads` processes on the CPU share its cores.
 
     Attributes:
         devices: as given.
-        first: the style on the first of them, in this process: it joins the parts.
+        painter: the style on the first device, in this process: it joins the parts.
 
     Raises:
-        InputError: the first device, the backend or the style is not to be had.
+        InputError: the first device, the backend or the style is not available.
     """
 
-    def __init__(
-        self,
-        style: str | Path,
-        devices: Sequence[str],
-        *,
-        backend: str = "auto",
-        precision: str = "auto",
-        batch: int | None = None,
-        threads: int | None = None,
-    ) -> None:
+    def __init__(self, style: str | Path, devices: Sequence[str], options: EngineOptions = EngineOptions()) -> None:
         if len(devices) < 2:
-            raise ValueError("a fleet has two devices or more")
+            raise ValueError("two devices or more are wanted")
         self.devices = tuple(devices)
         on_cpu = sum(device == "cpu" for device in devices)
-        share = threads or (max(1, cores() // on_cpu) if on_cpu else None)
-        engine: dict[str, Any] = {"backend": backend, "precision": precision, "batch": batch}
-        self.first = Stylizer(style, device=devices[0], threads=threads, **engine)
-        self.first.engine.description += f", and a process on each of {', '.join(devices)}"
-        # What was chosen here is chosen everywhere: parts that are joined come from the same network.
-        engine |= {"backend": self.first.engine.backend, "precision": self.first.engine.precision}
-        self._style, self._engine, self._threads = str(style), engine, share
+        self._threads = options.threads or (max(1, cores() // on_cpu) if on_cpu else None)
+        self.painter = FramePainter(style, options.replace(device=devices[0]))
+        engine = self.painter.engine
+        # What was chosen here is used by all processes: parts that are joined must come from the same network.
+        self._options = options.replace(backend=engine.backend, precision=engine.precision)
+        self._style = str(style)
         self._processes: list[Process] = []
 
-    def __enter__(self) -> Fleet:
+    def __enter__(self) -> MultiDevice:
         return self
 
     def __exit__(
@@ -182,7 +178,11 @@ class Fleet:
         self.close()
 
     def close(self) -> None:
-        """End the processes."""
+        """Ends the processes and the engine."""
+        self._end_processes()
+        self.painter.close()
+
+    def _end_processes(self) -> None:
         processes, self._processes = self._processes, []
         enders = [threading.Thread(target=process.end) for process in processes]
         for ender in enders:
@@ -193,18 +193,20 @@ class Fleet:
     @property
     def style(self) -> StyleCard:
         """What is known of the style."""
-        return self.first.style
+        return self.painter.style
 
     @property
-    def engine(self) -> Engine:
-        """What runs it in this process; the other processes have one like it."""
-        return self.first.engine
+    def description(self) -> str:
+        """What runs where, in one line."""
+        return f"{self.painter.engine.description}, and a process on each of {', '.join(self.devices)}"
 
     def _start(self) -> list[Process]:
         if not self._processes:
-            engine = {**self._engine, "style": self._style}
             self._processes = [
-                Process(device, {**engine, "threads": self._threads if device == "cpu" else None})
+                Process(
+                    self._style,
+                    self._options.replace(device=device, threads=self._threads if device == "cpu" else None),
+                )
                 for device in self.devices
             ]
         return self._processes
@@ -255,7 +257,7 @@ class Fleet:
         left = len(jobs)
         try:
             while left:
-                finished, futures = wait(futures, TICK, FIRST_COMPLETED) if futures else (set(), futures)
+                finished, futures = wait(futures, POLL_SECONDS, FIRST_COMPLETED) if futures else (set(), futures)
                 while not results.empty():
                     left -= 1
                     ended(*results.get())
@@ -267,7 +269,7 @@ class Fleet:
                 if left and not futures and results.empty():
                     raise DeviceLost(f"none of {', '.join(self.devices)} is left to go on with")
         except BaseException:
-            self.close()  # their answers end, and so do the threads that wait for them
+            self._end_processes()  # their answers end, and so do the threads that wait for them
             raise
         finally:
             pool.shutdown(wait=True)
@@ -276,185 +278,152 @@ class Fleet:
         self,
         input: str | Path,
         output: str | Path,
+        options: VideoOptions = VideoOptions(),
         *,
-        progress: Callable[[Progress], None] | None = None,
+        progress: Report | None = None,
         cancel: threading.Event | None = None,
-        **options: Any,
-    ) -> dict[str, Any]:
-        """Restyle one file on all devices. See `Stylizer.video` for the options.
+    ) -> VideoSummary:
+        """Restyles one file on all devices.
 
         Where its parts cannot be told beforehand, or it is too short, the first device does it alone, and the notes say
         why.
 
         Returns:
-            what `Stylizer.video` does, with `parts`: how many the file was made in, and "device" naming all devices.
+            what `restyle_video` does, with `parts`: the number of parts; `device` names all devices.
+
+        Raises:
+            as `restyle_video` does.
         """
-        from realtime.media.files.resumable import OtherTimes, work_folder
-
-        if options.get("skip_existing") and Path(output).is_file():
-            return self.first.video(input, output, progress=progress, cancel=cancel, **options)
         began = time.perf_counter()
-        resume = bool(options.get("resume"))
-        parts, earlier, why = self._plan(input, output, options)
-        if why:
-            summary = self.first.video(input, output, progress=progress, cancel=cancel, **options)
-            summary["notes"].append(f"painted on {self.first.engine.device} alone: {why}")
-            return {**summary, "parts": 1}
-        given = {key: _plain(value) for key, value in options.items() if key not in _JOINERS}
-        jobs = [{"input": str(input), "output": str(output), "part": asdict(part), "options": given} for part in parts]
-        made: list[dict[str, Any]] = []
 
-        def ended(number: int, result: dict[str, Any] | RestyleError) -> None:
-            if isinstance(result, RestyleError):
-                raise result
-            made.append(result)
+        def alone(reason: str) -> VideoSummary:
+            summary = restyle_video(self.painter, input, output, options, progress=progress, cancel=cancel)
+            note = f"painted on {self.painter.engine.device} alone: {reason}"
+            return summary.replace(notes=(*summary.notes, note))
 
-        def report(frames: int) -> None:
-            if progress is not None:
-                progress(Progress(frames, None, time.perf_counter() - began))
-
+        if options.skip_existing and Path(output).is_file():
+            return restyle_video(self.painter, input, output, options)
+        parts, earlier, reason = self._plan(input, output, options)
+        if reason:
+            return alone(reason)
         try:
-            self._share(jobs, report, cancel, ended)
-            joined = {**options, "resume": True, "parts": True}
+            made = self._paint_parts(input, output, parts, options, began, progress, cancel)
             try:
-                summary = self.first.video(input, output, cancel=cancel, **joined)
-            except OtherTimes:
-                alone = {**options, "resume": resume, "overwrite": options.get("overwrite", False)}
-                shutil.rmtree(work_folder(output), ignore_errors=True)
-                summary = self.first.video(input, output, progress=progress, cancel=cancel, **alone)
-                summary["notes"].append(
-                    f"painted on {self.first.engine.device} alone: its pictures' times are not those of its packets"
+                summary = restyle_video(
+                    self.painter, input, output, options.replace(resume=True), cancel=cancel, join_parts=True
                 )
-                return {**summary, "parts": 1}
+            except OtherTimes:
+                shutil.rmtree(work_folder(output), ignore_errors=True)
+                return alone("the times of its pictures are not those of its packets")
         except BaseException:
-            if not resume:
+            if not options.resume:
                 shutil.rmtree(work_folder(output), ignore_errors=True)
             raise
         return self._summary(summary, made, earlier, time.perf_counter() - began)
 
-    def _plan(self, input: str | Path, output: str | Path, options: Mapping[str, Any]) -> tuple[list[Any], int, str]:
+    def _plan(self, input: str | Path, output: str | Path, options: VideoOptions) -> tuple[list[Part], int, str]:
         """Parts, the frames of earlier work, and why one device should do it alone."""
-        from realtime.media.files.frame_times import Unclear
-        from realtime.media.files.image_sequence import is_sequence
-
         if is_sequence(output) or Path(output).suffix.lower() == ".gif":
             return [], 0, f"{Path(output).suffix} is not made in parts"
-        if options.get("start") is not None or options.get("end") is not None:
+        if options.start is not None or options.end is not None:
             return [], 0, "a range of a file is not made in parts"
-        if options.get("trace") is not None:
-            return [], 0, "a trace is of one process"
-        wanted = {key: value for key, value in options.items() if key in _PLANNERS}
         try:
-            parts, earlier = self.first.plan_parts(input, output, len(self.devices), **wanted)
+            parts, earlier = plan_parts(self.painter, input, output, len(self.devices), options)
         except Unclear as unclear:
             return [], 0, str(unclear)
         if len(parts) < 2:
-            from realtime.media.files.resumable import work_folder
-
-            if not options.get("resume"):
+            if not options.resume:
                 shutil.rmtree(work_folder(output), ignore_errors=True)
             return [], 0, "it is too short for two parts"
         return parts, earlier, ""
 
+    def _paint_parts(
+        self,
+        input: str | Path,
+        output: str | Path,
+        parts: Sequence[Part],
+        options: VideoOptions,
+        began: float,
+        progress: Report | None,
+        cancel: threading.Event | None,
+    ) -> list[PartSummary]:
+        job = {"input": str(input), "output": str(output), "options": options.to_json()}
+        made: list[PartSummary] = []
+
+        def ended(number: int, result: dict[str, Any] | RestyleError) -> None:
+            if isinstance(result, RestyleError):
+                raise result
+            made.append(PartSummary.from_json(result))
+
+        self._share([{**job, "part": asdict(part)} for part in parts], _reporter(progress, began), cancel, ended)
+        return made
+
     def _summary(
-        self, summary: dict[str, Any], made: Sequence[Mapping[str, Any]], earlier: int, seconds: float
-    ) -> dict[str, Any]:
+        self, summary: VideoSummary, made: Sequence[PartSummary], earlier: int, seconds: float
+    ) -> VideoSummary:
         """The joiner's summary, with what the others have done."""
-        stages: dict[str, dict[str, float]] = {}
+        stages: dict[str, StageSummary] = {}
+        frames = sum(part.frames for part in made)
         for name in pipeline.STAGES:
-            busy = sum(part["stages"][name]["busy_seconds"] for part in made)
-            frames = sum(part["stages"][name]["frames"] for part in made)
-            stages[name] = {"busy_seconds": round(busy, 4), "fps": round(frames / busy, 2) if busy else 0.0}
-        notes = list(dict.fromkeys([*summary["notes"], *(note for part in made for note in part["notes"])]))
-        return {
-            **summary,
-            "device": ",".join(self.devices),
-            "seconds": round(seconds, 4),
-            "fps": round(summary["frames"] / seconds, 2),
-            "stages": stages,
-            "notes": notes,
-            "resumed": earlier,
-            "parts": len(made),
-        }
+            busy = sum(part.stages[name].busy_seconds for part in made)
+            stages[name] = StageSummary(round(busy, 4), round(frames / busy, 2) if busy else 0.0)
+        notes = dict.fromkeys([*summary.notes, *(note for part in made for note in part.notes)])
+        return summary.replace(
+            device=",".join(self.devices),
+            seconds=round(seconds, 4),
+            fps=round(summary.frames / seconds, 2),
+            stages=stages,
+            notes=tuple(notes),
+            resumed=earlier,
+            parts=len(made),
+        )
 
     def videos(
         self,
         inputs: Sequence[str | Path],
         output: str | Path,
+        options: VideoOptions = VideoOptions(),
         *,
         format: str | None = None,
-        done: Callable[[dict[str, Any]], None] | None = None,
-        progress: Callable[[Progress], None] | None = None,
+        done: Callable[[batch.Entry], None] | None = None,
+        progress: Report | None = None,
         cancel: threading.Event | None = None,
-        **options: Any,
-    ) -> dict[str, Any]:
-        """Restyle several files, each on whichever device is free. See `Stylizer.videos`.
+    ) -> BatchSummary:
+        """Restyles several files, each on whichever device is free. See `Stylizer.videos`.
 
         Entries come in the order in which files are finished.
         """
-        from realtime.media.files.inputs import plan
-
         began = time.perf_counter()
-        work = plan(inputs, output, suffix=format)
-        if work.folder is not None:
-            work.folder.mkdir(exist_ok=True)
-        given = {key: _plain(value) for key, value in options.items()}
-        jobs = [{"input": str(job.source), "output": str(job.target), "options": given} for job in work.jobs]
-        entries: list[dict[str, Any]] = []
-        hopeless = ""
+        work = batch.prepare(inputs, output, format)
+        given = options.to_json()
+        jobs = [{"input": str(job.source), "output": str(job.target), "options": given} for job in work]
+        entries: dict[int, batch.Entry] = {}
 
         def ended(number: int, result: dict[str, Any] | RestyleError) -> None:
+            entry: batch.Entry
             if isinstance(result, RestyleError):
-                job = jobs[number]
-                failed = {"status": "failed", "error": " ".join(str(result).split())}
-                entry: dict[str, Any] = {"input": job["input"], "output": job["output"], **failed}
+                entry = batch.failed(work[number], one_line(result))
             else:
-                entry = {**result, "status": "skipped" if result["skipped"] else "done"}
-            seen.add(number)
-            entries.append(entry)
+                entry = VideoSummary.from_json(result)
+            entries[number] = entry
             if done is not None:
                 done(entry)
 
-        def report(frames: int) -> None:
-            if progress is not None:
-                progress(Progress(frames, None, time.perf_counter() - began))
-
-        seen: set[int] = set()
         try:
-            self._share(jobs, report, cancel, ended)
+            self._share(jobs, _reporter(progress, began), cancel, ended)
         except DeviceLost as error:
-            hopeless = str(error)
-        for number in range(len(jobs)):
-            if hopeless and number not in seen:
-                ended(number, DeviceLost(f"{jobs[number]['output']}: not begun, for {hopeless}"))
-        seconds = time.perf_counter() - began
-        counts = {status: sum(e["status"] == status for e in entries) for status in ("done", "skipped", "failed")}
-        frames = sum(entry.get("frames", 0) for entry in entries)
-        engine = self.first.engine
-        return {
-            "output": os.fspath(output),
-            "style": self.first.style.name,
-            "videos": entries,
-            **counts,
-            "frames": frames,
-            "seconds": round(seconds, 4),
-            "fps": round(frames / seconds, 2) if seconds > 0 else 0.0,
-            "backend": engine.backend,
-            "device": ",".join(self.devices),
-            "precision": engine.precision,
-        }
+            for number in range(len(jobs)):
+                if number not in entries:
+                    ended(number, batch.not_begun(work[number], error))
+        return batch.summarise(self.painter, output, list(entries.values()), began, device=",".join(self.devices))
 
 
-_JOINERS = frozenset({"start", "end", "resume", "skip_existing", "trace"})
-"""Options of `Stylizer.video` that a part's maker does not take."""
+def _reporter(progress: Report | None, began: float) -> Callable[[int], None]:
+    def report(frames: int) -> None:
+        if progress is not None:
+            progress(Progress(frames, None, time.perf_counter() - began))
 
-_PLANNERS = frozenset({"strength", "keep_color", "size", "encoder", "quality", "compare", "overwrite", "resume", "hdr"})
-"""Those that `Stylizer.plan_parts` takes."""
-
-
-def _plain(value: Any) -> Any:
-    """An option as JSON holds it: a size becomes words."""
-    return "x".join(map(str, value)) if isinstance(value, tuple) else value
+    return report
 
 
 def expand(devices: str) -> list[str]:

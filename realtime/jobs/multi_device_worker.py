@@ -1,7 +1,7 @@
-"""The process of one device: takes jobs from its standard input, a line of JSON each, and answers on standard output.
+"""The process of one device: reads jobs from standard input, one line of JSON each, and answers on standard output.
 
-The first line says which style runs on what. Each answer is an object with one of the keys "ready", "frames" (so many
-are painted), "done", "error". When the input ends, so does the process, and leaves nothing half written.
+The first line names the style and the engine's options. Each answer is an object with one of the keys "ready", "frames"
+(number painted so far), "done" (a summary), "error". The process ends with its input, and leaves nothing half written.
 """
 
 from __future__ import annotations
@@ -15,7 +15,13 @@ from collections.abc import Callable, Iterable, Mapping
 from queue import SimpleQueue
 from typing import Any
 
-from realtime.errors import DeviceLost, DiskFull, RestyleError
+from realtime.engines.painter import FramePainter
+from realtime.errors import DeviceLost, DiskFull, RestyleError, one_line
+from realtime.jobs.partition import paint_part
+from realtime.jobs.video import restyle_video
+from realtime.media.files.resumable import Part
+from realtime.options import EngineOptions, VideoOptions
+from realtime.results import PartSummary, Progress, VideoSummary
 
 Say = Callable[[Mapping[str, Any]], None]
 
@@ -41,46 +47,38 @@ def serve(lines: Iterable[str], say: Say) -> None:
     if first is None:
         return
     try:
-        from realtime.stylizer import Stylizer
-
-        stylizer = Stylizer(first.pop("style"), **first)
+        painter = FramePainter(first["style"], EngineOptions.from_json(first["options"]))
     except RestyleError as error:
         say(_failure(error))
         return
-    say({"ready": stylizer.engine.description, "device": stylizer.engine.device})
-    while (job := waiting.get()) is not None:
-        try:
-            say({"done": _run(stylizer, job, say, left)})
-        except RestyleError as error:
-            say(_failure(error))
-        except Exception as error:  # a fault of ours, which is one job's affair all the same
-            say({"error": f"unexpected {type(error).__name__}: {_one_line(error)}", "code": 1, "hopeless": False})
+    with painter:
+        say({"ready": painter.engine.description, "device": painter.engine.device})
+        while (job := waiting.get()) is not None:
+            try:
+                say({"done": _run(painter, job, say, left).to_json()})
+            except RestyleError as error:
+                say(_failure(error))
+            except Exception as error:  # a fault of ours, which must not cost the other jobs
+                say({"error": f"unexpected {type(error).__name__}: {one_line(error)}", "code": 1, "fatal": False})
 
 
-def _run(stylizer: Any, job: dict[str, Any], say: Say, left: threading.Event) -> dict[str, Any]:
-    from realtime.media.files.resumable import Part
+def _run(painter: FramePainter, job: dict[str, Any], say: Say, left: threading.Event) -> VideoSummary | PartSummary:
+    options = VideoOptions.from_json(job["options"])
 
-    def progress(now: Any) -> None:
+    def progress(now: Progress) -> None:
         say({"frames": now.frames})
 
-    options = {**job["options"], "progress": progress, "cancel": left}
     if (part := job.get("part")) is not None:
-        done: dict[str, Any] = stylizer.paint_part(job["input"], job["output"], Part(**part), **options)
-    else:
-        done = stylizer.video(job["input"], job["output"], **options)
-    return done
+        return paint_part(painter, job["input"], job["output"], Part(**part), options, progress=progress, cancel=left)
+    return restyle_video(painter, job["input"], job["output"], options, progress=progress, cancel=left)
 
 
 def _failure(error: RestyleError) -> dict[str, Any]:
     return {
-        "error": _one_line(error),
+        "error": one_line(error),
         "code": error.exit_code,
-        "hopeless": isinstance(error, DeviceLost | DiskFull),
+        "fatal": isinstance(error, DeviceLost | DiskFull),
     }
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
 
 
 def _main() -> None:

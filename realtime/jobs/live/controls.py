@@ -1,4 +1,4 @@
-"""Keys, and what they do."""
+"""What the keys of the window do."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ HELP = (
 
 @dataclass(slots=True)
 class Controls:
-    """What the keys have changed so far.
+    """The state that keys change.
 
     Attributes:
         styles: names of the styles.
-        look: how the pictures are to look; replaced, never changed, so that other threads may read it.
+        look: how pictures are painted; replaced as a whole, so that other threads may read it.
         overlay: whether the overlay is shown.
         help: whether the help is shown.
     """
@@ -48,13 +48,13 @@ class Controls:
     help: bool = False
 
     def press(self, key: str) -> Command | None:
-        """What a key does.
+        """Applies a key.
 
         Args:
-            key: as `Window.keys` names it. Capital letters are as good as small ones.
+            key: a name from `Window.keys`; capital and small letters mean the same.
 
         Returns:
-            what is to be done elsewhere; None where nothing is.
+            the command that the caller has to carry out; None where there is none.
         """
         key, look = key.lower(), self.look
         match key:
@@ -75,12 +75,13 @@ class Controls:
                 self.look = replace(look, style=(look.style + step) % len(self.styles))
             case "+" | "=" | "-" | "_":
                 more = STRENGTH_STEP if key in "+=" else -STRENGTH_STEP
-                self.look = replace(look, strength=min(1.0, max(0.0, round(look.strength + more, 3))))
+                strength = min(1.0, max(0.0, round(look.paint.strength + more, 3)))
+                self.look = replace(look, paint=look.paint.replace(strength=strength))
             case "]" | "[":
                 hold = look.hold + (HOLD_STEP if key == "]" else -HOLD_STEP)
                 self.look = replace(look, hold=min(STRONGEST_HOLD, max(0.0, hold)))
             case "c":
-                self.look = replace(look, keep_color=not look.keep_color)
+                self.look = replace(look, paint=look.paint.replace(keep_color=not look.paint.keep_color))
             case "v":
                 self.look = replace(look, split=not look.split)
             case "m":
@@ -98,11 +99,11 @@ class Controls:
 
     @property
     def words(self) -> str:
-        """What is not as usual, in words; empty where all is."""
+        """The settings that differ from the defaults, in words."""
         look = self.look
         said = {
-            f"strength {look.strength:.1f}": look.strength < 1,
-            "colours kept": look.keep_color,
+            f"strength {look.paint.strength:.1f}": look.paint.strength < 1,
+            "colours kept": look.paint.keep_color,
             "split": look.split,
             "mirrored": look.mirror,
             "frozen": look.freeze,

@@ -1,4 +1,4 @@
-"""The live loop: who hands what to whom, and what is counted."""
+"""The live loop: capture, paint, show; and the counting of pictures."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from realtime import pipeline
 from realtime.errors import RestyleError
 from realtime.frames import Frame
 from realtime.jobs.live.controls import HELP, Controls
-from realtime.jobs.live.painter import Painter, Picture
-from realtime.jobs.live.recording import Take
+from realtime.jobs.live.painter import LivePainter, Picture
+from realtime.jobs.live.recording import ActiveRecording
 from realtime.media.live.camera import Shot
 from realtime.media.live.recorder import Recording
 from realtime.media.live.window import Overlay
@@ -88,10 +88,11 @@ class Outcome:
     """What a run has done.
 
     Attributes:
-        frames_in: pictures that the source gave, up to the last one that was shown.
+        frames_in: pictures that were captured, up to the last one that was shown.
         frames_out: pictures that were shown.
         seconds: from the first to the last picture shown.
         latencies: of each picture shown, from capture to its being shown, in seconds (4 bytes a picture).
+        first_shown: `time.perf_counter` when the first picture was shown; 0 where none was.
         end: why it ended.
         recordings: what was recorded.
         snapshots: how many pictures were saved.
@@ -103,6 +104,7 @@ class Outcome:
     frames_out: int = 0
     seconds: float = 0.0
     latencies: array[float] = field(default_factory=lambda: array("f"))
+    first_shown: float = 0.0
     end: End = "source ended"
     recordings: list[Recording] = field(default_factory=list)
     snapshots: int = 0
@@ -128,21 +130,21 @@ class _Handover:
         self._shown: list[float] = []
         self._closed = False
         lock = threading.Lock()
-        self._given, self._taken = threading.Condition(lock), threading.Condition(lock)
+        self._given, self._recordingn = threading.Condition(lock), threading.Condition(lock)
 
     def give(self, picture: Picture) -> float | None:
         """Waits until the picture was shown, and says when; None: nothing is shown any more."""
-        with self._taken:
+        with self._recordingn:
             if self._closed:
                 return None
             self._picture = picture
             self._shown.clear()
             self._given.notify()
             while not self._shown and not self._closed:
-                self._taken.wait()
+                self._recordingn.wait()
             return self._shown[0] if self._shown else None
 
-    def take(self, seconds: float) -> Picture | None:
+    def next(self, seconds: float) -> Picture | None:
         """The next picture; None where none comes in so many seconds."""
         with self._given:
             if self._picture is None:
@@ -152,15 +154,15 @@ class _Handover:
 
     def done(self, shown: float) -> None:
         """The picture was shown."""
-        with self._taken:
+        with self._recordingn:
             self._shown.append(shown)
-            self._taken.notify()
+            self._recordingn.notify()
 
     def close(self) -> None:
         """Lets the giver go, now and for ever."""
-        with self._taken:
+        with self._recordingn:
             self._closed = True
-            self._taken.notify()
+            self._recordingn.notify()
 
 
 class Session:
@@ -169,14 +171,14 @@ class Session:
     def __init__(
         self,
         source: Source,
-        painter: Painter,
+        painter: LivePainter,
         screen: Screen,
         controls: Controls,
         *,
         about: str = "",
         sinks: Sequence[Sink] = (),
-        take: Callable[[Frame], Take] | None = None,
-        first_take: Take | None = None,
+        record: Callable[[Frame], ActiveRecording] | None = None,
+        first_recording: ActiveRecording | None = None,
         save: Callable[[Frame], str] | None = None,
         frames: int | None = None,
         seconds: float | None = None,
@@ -189,25 +191,25 @@ class Session:
         controls: what the keys do.
         about: backend and device, for the overlay.
         sinks: get every shown picture.
-        take: begins a recording with pictures like this one.
-        first_take: a recording that is to hold the very first picture.
+        record: begins a recording of pictures like this one.
+        first_recording: a recording that is to hold the very first picture.
         save: saves a picture, and says where.
         frames: end after so many pictures were shown.
         seconds: end after so many seconds since the first one was shown.
         clock: the present in seconds; the same that the source stamps its pictures with.
         """
         self._source, self._painter, self._screen, self._controls = source, painter, screen, controls
-        self._about, self._sinks, self._begin_take, self._save = about, sinks, take, save
+        self._about, self._sinks, self._open_recording, self._save = about, sinks, record, save
         self._frames, self._seconds, self._clock = frames, seconds, clock
         self.outcome = Outcome()
         self._handover = _Handover()
         self._failure: BaseException | None = None
-        self._take = first_take
-        self._take_begins = False
-        self._take_lock = threading.Lock()
+        self._recording = first_recording
+        self._recording_opens = False
+        self._recording_lock = threading.Lock()
         self._helpers: list[threading.Thread] = []
         self._last: Picture | None = None
-        self._first_shown = self._last_shown = 0.0
+        self._last_shown = 0.0
         self._recent: deque[tuple[float, float]] = deque(maxlen=_RECENT)
         self._message, self._message_until = "", 0.0
         self._numbers, self._numbers_until = "", 0.0
@@ -235,8 +237,8 @@ class Session:
             runner.join(_GRACE)
             for helper in self._helpers:
                 helper.join(_ENCODER_GRACE)
-            self._end_take("")
-        self.outcome.seconds = self._last_shown - self._first_shown
+            self._end_recording("")
+        self.outcome.seconds = self._last_shown - self.outcome.first_shown
         if self._failure is not None:
             raise self._failure
         return self.outcome
@@ -262,21 +264,21 @@ class Session:
             return
         for sink in self._sinks:
             sink.send(picture.frame)
-        with self._take_lock:
-            if self._take is None:
+        with self._recording_lock:
+            if self._recording is None:
                 return
             try:
-                self._take.write(picture.frame, captured=picture.shot.captured, shown=shown)
+                self._recording.write(picture.frame, captured=picture.shot.captured, shown=shown)
                 return
             except RestyleError as error:
                 problem = str(error)
-        self._end_take(problem)
+        self._end_recording(problem)
 
     # The main thread
 
     def _show_all(self, runner: threading.Thread) -> None:
         while True:
-            picture = self._handover.take(_IDLE)
+            picture = self._handover.next(_IDLE)
             now = self._clock()
             if picture is not None:
                 self._last = picture
@@ -300,7 +302,7 @@ class Session:
     def _count(self, picture: Picture, shown: float) -> None:
         outcome = self.outcome
         if not outcome.frames_out:
-            self._first_shown = shown
+            outcome.first_shown = shown
         self._last_shown = shown
         outcome.frames_out += 1
         outcome.frames_in = picture.shot.number + 1
@@ -318,7 +320,11 @@ class Session:
             outcome.end = "quit"
         elif self._frames is not None and outcome.frames_out >= self._frames:
             outcome.end = "frames"
-        elif self._seconds is not None and outcome.frames_out and self._clock() - self._first_shown >= self._seconds:
+        elif (
+            self._seconds is not None
+            and outcome.frames_out
+            and self._clock() - self.outcome.first_shown >= self._seconds
+        ):
             outcome.end = "seconds"
         else:
             return False
@@ -332,12 +338,12 @@ class Session:
             self.say(self._controls.style)
         if command == "snapshot" and self._last is not None and self._save is not None:
             self._help(self._snapshot, self._last.frame)
-        elif command == "record" and self._last is not None and self._begin_take is not None:
-            if self._take is not None:
-                self._help(self._end_take, "")
-            elif not self._take_begins:
-                self._take_begins = True
-                self._help(self._record, self._last.frame)
+        elif command == "record" and self._last is not None and self._open_recording is not None:
+            if self._recording is not None:
+                self._help(self._end_recording, "")
+            elif not self._recording_opens:
+                self._recording_opens = True
+                self._help(self._start_recording, self._last.frame)
         elif command == "full-screen":
             self._screen.toggle_full_screen()
         return command == "quit"
@@ -357,7 +363,9 @@ class Session:
             message = f"no picture for {now - self._recent[-1][0]:.0f} s"
         if not message and now < self._message_until:
             message = self._message
-        take = self._take
+        if not message and not self._painter.styles[controls.look.style].ready:
+            message = f"opening {controls.style}"
+        active = self._recording
         lines: tuple[str, ...] = ()
         if controls.overlay and self._last is not None:
             width, height = self._last.frame.width, self._last.frame.height
@@ -365,13 +373,13 @@ class Session:
             if self._last.size != (width, height):
                 size += f", painted at {self._last.size[0]}x{self._last.size[1]}"
             lines = (f"{controls.style}  {self._figures(now)}", f"{self._about}  {size}")
-            more = [controls.words, "" if take is None else f"recording {take.seconds:.0f} s"]
+            more = [controls.words, "" if active is None else f"recording {active.seconds:.0f} s"]
             if any(more):
                 lines += (", ".join(text for text in more if text),)
-        return Overlay(lines, message, recording=take is not None)
+        return Overlay(lines, message, recording=active is not None)
 
     def _figures(self, now: float) -> str:
-        """Rate, latency and drops, anew twice a second: faster than that nobody reads."""
+        """Rate, latency and dropped pictures, renewed twice a second so that they can be read."""
         if now >= self._numbers_until and len(self._recent) > 1:
             (begin, _), (end, _) = self._recent[0], self._recent[-1]
             fps = (len(self._recent) - 1) / (end - begin) if end > begin else 0.0
@@ -395,31 +403,31 @@ class Session:
         except RestyleError as error:
             self._warn(f"no snapshot: {error}")
 
-    def _record(self, frame: Frame) -> None:
-        assert self._begin_take is not None
+    def _start_recording(self, frame: Frame) -> None:
+        assert self._open_recording is not None
         try:
-            take = self._begin_take(frame)
+            active = self._open_recording(frame)
         except RestyleError as error:
             self._warn(f"no recording: {error}")
             return
         finally:
-            self._take_begins = False
-        with self._take_lock:
-            self._take = take
-        self.say(f"recording to {take.path}")
+            self._recording_opens = False
+        with self._recording_lock:
+            self._recording = active
+        self.say(f"recording to {active.path}")
 
-    def _end_take(self, problem: str) -> None:
-        with self._take_lock:
-            take, self._take = self._take, None
-        if take is None:
+    def _end_recording(self, problem: str) -> None:
+        with self._recording_lock:
+            active, self._recording = self._recording, None
+        if active is None:
             return
         try:
-            recording = take.finish(problem)
+            recording = active.finish(problem)
         except RestyleError as error:
             self._warn(f"recording: {error}")
             return
         finally:
-            self.outcome.notes += take.notes
+            self.outcome.notes += active.notes
         if problem:
             self._warn(f"recording: {problem}")
         if recording.frames:

@@ -1,4 +1,4 @@
-"""From a captured picture to the one that is shown."""
+"""Turns a captured picture into the one that is shown."""
 
 from __future__ import annotations
 
@@ -9,38 +9,39 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from realtime.frames import Frame
-from realtime.jobs.live.resolution_controller import Governor
+from realtime.jobs.live.resolution_controller import ResolutionController
 from realtime.media.convert import planes
 from realtime.media.convert.split_screen import compare
 from realtime.media.live.camera import Shot
+from realtime.options import PaintOptions
 
 BLEND_SECONDS = 1 / 3
 """How long a new style takes to replace the old one."""
 
 
 class Style(Protocol):
-    """A network that is ready to run.
+    """A style that is ready to paint.
 
     Attributes:
         name: of the style.
+        ready: whether it can paint without delay; set by `LivePainter.warm_up`, or by whoever opens the style later.
     """
 
-    @property
-    def name(self) -> str: ...
+    name: str
+    ready: bool
 
-    def paint(self, frame: Frame, *, strength: float, keep_color: bool) -> Frame:
-        """One frame in this style; see `realtime.engines.base.Engine.stylize`."""
+    def paint(self, frame: Frame, paint: PaintOptions) -> Frame:
+        """Paints one frame; see `realtime.engines.base.Engine.stylize`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How pictures are to look.
+    """How pictures are shown.
 
     Attributes:
         style: number of the style, from 0.
-        strength: 0 (the camera) to 1 (the style).
-        keep_color: the camera's colours, the style's brightness.
+        paint: how they are painted.
         split: the camera on the left half, the style on the right.
         mirror: left and right exchanged.
         freeze: the picture of that moment goes on being shown.
@@ -48,8 +49,7 @@ class Look:
     """
 
     style: int = 0
-    strength: float = 1.0
-    keep_color: bool = False
+    paint: PaintOptions = PaintOptions()
     split: bool = False
     mirror: bool = False
     freeze: bool = False
@@ -77,29 +77,29 @@ def _in_a_thread(work: Callable[[], None]) -> None:
     threading.Thread(target=work, name="restyle-prepare", daemon=True).start()
 
 
-class Painter:
+class LivePainter:
     """Paints one picture after the other, in one thread.
 
-    The stages: freeze, mirror, scale down, hold still areas, network, blend of two styles, scale up, split view. What
-    is not asked for is not run.
+    The stages: freeze, mirror, scale down, hold still areas, network, blend of two styles, scale up, split view. A stage
+    that is not needed is left out.
     """
 
     def __init__(
         self,
         styles: Sequence[Style],
-        governor: Governor,
+        controller: ResolutionController,
         *,
         clock: Callable[[], float] = time.perf_counter,
         beside: Callable[[Callable[[], None]], object] = _in_a_thread,
     ) -> None:
         """Args:
-        styles: ready to run, so that changing between them takes no time.
-        governor: says at which size the network works.
+        styles: the first must be ready. One that is not ready is shown when it is.
+        controller: says at which size the network works.
         clock: the present in seconds.
-        beside: runs something beside the painting.
+        beside: runs a function beside the painting.
         """
         self.styles = styles
-        self.governor = governor
+        self.controller = controller
         self._clock = clock
         self._beside = beside
         self._preparing = False
@@ -114,36 +114,36 @@ class Painter:
         self._cost = 0.0
 
     def warm_up(self, frame: Frame, period: float) -> None:
-        """Run every style once, and choose the first working size.
+        """Runs every style that is open once, and chooses the first working size.
 
         Args:
-            frame: like those that will come.
+            frame: of the size of those that follow.
             period: seconds from picture to picture.
         """
         self._run_all(frame)
         begin = self._clock()
-        self.styles[0].paint(planes.scale(frame, *self.governor.size), strength=1.0, keep_color=False)
-        before = self.governor.size
-        self.governor.calibrate(self._clock() - begin, period)
-        if self.governor.size != before:
+        self.styles[0].paint(planes.scale(frame, *self.controller.size), PaintOptions())
+        before = self.controller.size
+        self.controller.calibrate(self._clock() - begin, period)
+        if self.controller.size != before:
             self._run_all(frame)
 
     def _run_all(self, frame: Frame) -> None:
-        small = planes.scale(frame, *self.governor.size)
-        for style in self.styles:
-            style.paint(small, strength=1.0, keep_color=False)
+        small = planes.scale(frame, *self.controller.size)
+        for style in self._open():
+            style.paint(small, PaintOptions())
 
     def paint(self, shot: Shot, look: Look, period: float) -> Picture:
-        """The picture to show.
+        """Paints a picture.
 
         Args:
             shot: the newest one.
-            look: how it is to look.
+            look: how it is shown.
             period: seconds from picture to picture, for the working size.
         """
         begin = self._clock()
         source = self._source(shot.frame, look)
-        size = self.governor.size
+        size = self.controller.size
         small = self._still(planes.scale(source, *size), look.hold)
         styled, blending = self._styled(small, look, begin, period)
         frame = planes.scale(styled, source.width, source.height)
@@ -152,15 +152,15 @@ class Painter:
         cost = self._clock() - begin
         if not blending:
             self._cost = cost
-            self.governor.observe(begin, cost, period)
+            self.controller.observe(begin, cost, period)
         self._prepare(source, look.style)
         return Picture(frame, shot, look, size)
 
     def _prepare(self, source: Frame, first: int) -> None:
-        """Has the networks made ready for another size while the present one goes on: some engines take a second."""
+        """Prepares the networks for another size beside the painting: some engines need a second for that."""
         if self._failure is not None:
             raise self._failure
-        wanted = self.governor.wanted
+        wanted = self.controller.wanted
         if wanted is None or self._preparing:
             return
         self._preparing = True
@@ -168,14 +168,17 @@ class Painter:
         def work() -> None:
             try:
                 small = planes.scale(source, *wanted)
-                for style in (self.styles[first], *self.styles[:first], *self.styles[first + 1 :]):
-                    style.paint(small, strength=1.0, keep_color=False)
-                    self.governor.ready()  # with the style that is shown; the others follow
-            except Exception as error:  # raised by the next picture, as an error of its stage
+                for style in sorted(self._open(), key=lambda style: style is not self.styles[first]):
+                    style.paint(small, PaintOptions())
+                    self.controller.ready()  # as soon as the style that is shown is prepared
+            except Exception as error:  # raised with the next picture, as an error of its stage
                 self._failure = error
             self._preparing = False
 
         self._beside(work)
+
+    def _open(self) -> list[Style]:
+        return [style for style in self.styles if style.ready]
 
     def _source(self, frame: Frame, look: Look) -> Frame:
         if not look.freeze:
@@ -194,16 +197,19 @@ class Painter:
         return self._hold(frame, strength)
 
     def _styled(self, frame: Frame, look: Look, now: float, period: float) -> tuple[Frame, bool]:
-        """The frame in its style, and whether two styles are being blended."""
-        if self._style is not None and look.style != self._style and self._last is not None:
+        """The painted frame, and whether two styles are being blended."""
+        number = look.style
+        if not self.styles[number].ready and self._style is not None:
+            number = self._style
+        if self._style is not None and number != self._style and self._last is not None:
             blending = self._before is not None
-            # The old style goes on being painted where there is time for two; a style that was never fully there is
-            # held as it was.
+            # The old style goes on being painted where there is time for two networks. During a blend its last
+            # picture is held.
             affordable = 2 * self._cost < period and not blending
             self._before = (self._last, self._style if affordable else None)
             self._begun = self._last_time
-        self._style, self._last_time = look.style, now
-        styled = self._paint(look.style, frame, look)
+        self._style, self._last_time = number, now
+        styled = self._paint(number, frame, look)
         share = (now - self._begun) / BLEND_SECONDS
         if self._before is not None and share < 1:
             held, number = self._before
@@ -216,6 +222,6 @@ class Painter:
         return styled, self._before is not None
 
     def _paint(self, number: int, frame: Frame, look: Look) -> Frame:
-        if look.strength <= 0:
+        if look.paint.strength <= 0:
             return frame
-        return self.styles[number].paint(frame, strength=look.strength, keep_color=look.keep_color)
+        return self.styles[number].paint(frame, look.paint)

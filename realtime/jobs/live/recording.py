@@ -1,4 +1,4 @@
-"""A recording of the live filter, with its sound: the source's own, or a microphone's."""
+"""Records what the live filter shows, with the source's own sound or a microphone's."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from realtime.media.live.recorder import Recorder, Recording
 from realtime.media.live.sound import SoundFeed
 
 
-class Hearing(Protocol):
-    """Something that hears, such as a `Microphone`."""
+class SoundInput(Protocol):
+    """A source of sound, such as a `Microphone`."""
 
     @property
     def feed(self) -> SoundFeed: ...
@@ -23,7 +23,7 @@ class Hearing(Protocol):
 
 
 def free_name(path: Path) -> Path:
-    """The path, or where a file is there the next free one: take.mp4, take-2.mp4, take-3.mp4."""
+    """The path, or the next free one where the file exists: a.mp4, a-2.mp4, a-3.mp4."""
     number, name = 1, path
     while name.exists():
         number += 1
@@ -31,8 +31,8 @@ def free_name(path: Path) -> Path:
     return name
 
 
-class Take:
-    """One recording from its begin to its end.
+class ActiveRecording:
+    """A recording that is being made.
 
     Attributes:
         path: the file.
@@ -46,23 +46,23 @@ class Take:
         *,
         rate: float,
         own: SoundFeed | None,
-        microphone: Callable[[], Hearing] | None,
+        microphone: Callable[[], SoundInput] | None,
         need_sound: bool,
         source: str,
         encoder: str = "auto",
         quality: float | None = None,
         overwrite: bool = False,
     ) -> None:
-        """Begin a recording.
+        """Begins the recording.
 
         Args:
             path: the file.
-            first: a picture like those that will come.
-            rate: frames per second, roughly.
-            own: the source's own sound; None where it has none or is not wanted.
-            microphone: opens one, where there is no own sound; None for none.
-            need_sound: without the microphone there is to be no recording.
-            source: what is recorded, in words.
+            first: a picture of the size and colours of those that follow.
+            rate: approximate frames per second.
+            own: the source's own sound; None where there is none or it is not wanted.
+            microphone: opens a microphone where the source has no sound; None for no microphone.
+            need_sound: fail where the microphone cannot be opened; else record without sound.
+            source: name of what is recorded, for the file's metadata.
             encoder, quality, overwrite: see `VideoWriter`.
 
         Raises:
@@ -70,15 +70,15 @@ class Take:
         """
         self.path = path
         self.notes: list[str] = []
-        self._hearing: Hearing | None = None
+        self._input: SoundInput | None = None
         if own is None and microphone is not None:
             try:
-                self._hearing = microphone()
+                self._input = microphone()
             except MediaError as error:
                 if need_sound:
                     raise
                 self.notes.append(f"recording without sound: {error}")
-        self._feed = own if self._hearing is None else self._hearing.feed
+        self._feed = own if self._input is None else self._input.feed
         try:
             self._recorder = Recorder(
                 path,
@@ -98,35 +98,35 @@ class Take:
 
     @property
     def seconds(self) -> float:
-        """How long it is by now."""
+        """Length so far."""
         return self._recorder.seconds
 
     def write(self, frame: Frame, *, captured: float, shown: float) -> None:
-        """Record a picture, and the sound that has come since the last one.
+        """Records a picture, and the sound that arrived since the last one.
 
         Raises:
             RestyleError: the encoder or the disk fails; what was written is kept.
         """
         self._recorder.write(frame, captured=captured, shown=shown)
-        self._hear()
+        self._write_sound()
 
-    def _hear(self) -> None:
+    def _write_sound(self) -> None:
         if self._feed is not None:
             for sound in self._feed.take():
                 self._recorder.hear(sound)
 
     def finish(self, problem: str = "") -> Recording:
-        """End the recording.
+        """Ends the recording.
 
         Args:
-            problem: why it ends early; empty where it does not.
+            problem: why it ends early; empty for a normal end.
 
         Raises:
             RestyleError: the file cannot be completed; what was written is kept.
         """
         try:
             if not problem:
-                self._hear()
+                self._write_sound()
             return self._recorder.finish(problem)
         finally:
             if self._feed is not None:
@@ -134,7 +134,7 @@ class Take:
             self._close_microphone()
 
     def _close_microphone(self) -> None:
-        if self._hearing is not None:
-            if self._hearing.problem:
-                self.notes.append(self._hearing.problem)
-            self._hearing.close()
+        if self._input is not None:
+            if self._input.problem:
+                self.notes.append(self._input.problem)
+            self._input.close()

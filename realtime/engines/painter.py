@@ -1,0 +1,123 @@
+"""A style that is ready to paint: an engine, and what is done with frames too large for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from realtime.engines.base import Engine, Trace
+from realtime.engines.choice import open_engine
+from realtime.engines.tiling import MOST_PIXELS, frozen_engine, stylize_in_tiles
+from realtime.frames import Frame
+from realtime.options import EngineOptions, PaintOptions
+from realtime.transnet.checkpoint import StyleCard, load_checkpoint
+from realtime.transnet.gallery import find_style
+from realtime.transnet.network import TransNet
+
+
+class FramePainter:
+    """Frames in, painted frames out. Very large frames (above `MOST_PIXELS`) go through the network in tiles.
+
+    Close it, or use it in a `with` statement: the engine has threads of its own.
+
+    Args:
+        style: a name from the gallery, or the path of a checkpoint or of an ONNX file.
+        options: what runs the network.
+
+    Attributes:
+        path: the style's file.
+        engine: what runs the network.
+        style: what is known of the style.
+
+    Raises:
+        StyleError: the style is unknown or its file is damaged.
+        InputError: a device, backend or precision is not available.
+    """
+
+    def __init__(self, style: str | Path, options: EngineOptions = EngineOptions()) -> None:
+        self.path = find_style(style)
+        self._threads = options.threads
+        self._network: TransNet | None = None
+        self.engine: Engine
+        self.style: StyleCard
+        self.engine, self.style = open_engine(self.path, options)
+
+    def __enter__(self) -> FramePainter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the engine's threads and frees its memory."""
+        self.engine.close()
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the network is an ONNX file that restyle has not made: nothing is known of its architecture."""
+        return getattr(self.engine, "foreign", False)
+
+    @property
+    def can_tile(self) -> bool:
+        """Whether tiles give the picture that the whole frame would give.
+
+        They do not where the network looks at the whole picture and its statistics cannot be frozen for one picture:
+        nothing is known of others' ONNX files, and ours with instance norm are not taken apart.
+        """
+        if self.foreign:
+            return False
+        return self.path.suffix != ".onnx" or self.style.architecture.norm != "instance"
+
+    def size_note(self, width: int, height: int) -> str | None:
+        """What is to be said of frames of this size; None where nothing is.
+
+        Args:
+            width, height: in pixels.
+        """
+        if width * height <= MOST_PIXELS:
+            return None
+        if not self.can_tile:
+            return f"{width}x{height}: painted whole, which takes much memory"
+        if self.style.architecture.norm != "instance":
+            return f"{width}x{height}: painted in tiles, which changes nothing"
+        return f"{width}x{height}: painted in tiles, normalised by a sample of each frame"
+
+    def begin(
+        self,
+        frames: Sequence[Frame],
+        paint: PaintOptions = PaintOptions(),
+        *,
+        on_device: bool = False,
+        trace: Trace | None = None,
+    ) -> Callable[[], Sequence[Frame]]:
+        """Begins to paint frames of one size and meaning (`Frame.batches_with`); see `Engine.begin`.
+
+        Returns:
+            a function that waits for the painted frames and returns them.
+        """
+        if self._in_tiles(frames[0]):
+            painted = [self._paint_in_tiles(frame, paint) for frame in frames]
+            return lambda: painted
+        return self.engine.begin(frames, paint, on_device=on_device, trace=trace)
+
+    def paint(self, frames: Sequence[Frame], paint: PaintOptions = PaintOptions()) -> Sequence[Frame]:
+        """Paints frames of one size and meaning, and waits for them."""
+        if self._in_tiles(frames[0]):
+            return [self._paint_in_tiles(frame, paint) for frame in frames]
+        return self.engine.stylize(frames, paint)
+
+    def _in_tiles(self, frame: Frame) -> bool:
+        return frame.width * frame.height > MOST_PIXELS and self.can_tile
+
+    def _paint_in_tiles(self, frame: Frame, paint: PaintOptions) -> Frame:
+        reach = self.style.architecture.reach
+        if self.style.architecture.norm != "instance":
+            return stylize_in_tiles(self.engine, frame, paint, reach=reach)
+        if self._network is None:
+            self._network = load_checkpoint(self.path)[0]
+        device = self.engine.device if self.engine.device.startswith(("cpu", "cuda", "mps")) else "auto"
+        with frozen_engine(self._network, frame, device=device, threads=self._threads) as engine:
+            return stylize_in_tiles(engine, frame, paint, reach=reach)
