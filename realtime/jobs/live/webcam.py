@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from realtime.engines.base import Backend, Precision
 from realtime.errors import InputError
 from realtime.frames import Frame
 from realtime.jobs.live.controls import Controls
@@ -22,6 +21,7 @@ from realtime.media.live import window
 from realtime.media.live.camera import Camera
 from realtime.media.live.sound import Microphone, SoundFeed, microphones
 from realtime.media.live.virtual_camera import VirtualCamera
+from realtime.options import Backend, Precision
 from realtime.stylizer import Stylizer, parse_size
 from realtime.transnet.gallery import styles as gallery
 
