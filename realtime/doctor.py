@@ -66,7 +66,7 @@ def _cpu() -> dict[str, Any]:
     import torch
 
     from realtime.engines.machine import cores, cpu_name
-    from realtime.engines.torch.engine import cpu_bf16
+    from realtime.engines.torch.device import cpu_bf16
 
     return {
         "name": cpu_name(),

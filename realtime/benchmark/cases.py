@@ -15,12 +15,12 @@ from realtime.benchmark.fresh import Fresh
 from realtime.benchmark.johnson import JohnsonEngine, JohnsonNet
 from realtime.benchmark.measure import Effort, Round, Sink, Subject
 from realtime.benchmark.roofline import Work, count_work
-from realtime.engines.base import Backend, Precision
 from realtime.errors import InputError
 from realtime.media.files.encoders import check_encoder
 from realtime.media.files.probe import probe
 from realtime.media.files.reader import MAX_SIDE, VideoReader, output_shape
 from realtime.media.files.writer import VideoWriter
+from realtime.options import Backend, Precision
 from realtime.stylizer import Stylizer, parse_size
 from realtime.transnet.network import PLANE_CHANNELS, Architecture, TransNet
 

@@ -25,7 +25,8 @@ from realtime.engines.base import OnDevice, Overlapping
 from realtime.engines.choice import psnr
 from realtime.engines.cuda.device import Device
 from realtime.engines.cuda.engine import CudaEngine
-from realtime.engines.torch.engine import TorchEngine, choose_device
+from realtime.engines.torch.device import choose_device
+from realtime.engines.torch.engine import TorchEngine
 from realtime.errors import InputError, RestyleError
 from realtime.frames import Frame
 from realtime.media.files.reader import VideoReader

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from realtime.engines.torch.engine import choose_device
+from realtime.engines.torch.device import choose_device
 from realtime.frames import Frame
 from realtime.transnet.color import planes_from_rgb, rgb_from_planes
 

@@ -1,98 +1,117 @@
-"""The one interface of all engines."""
+"""The interface of all engines."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 from realtime.frames import Frame
+from realtime.options import PaintOptions
 
-Backend = Literal["auto", "torch", "onnx", "openvino"]
-Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 Trace = Callable[[str, Sequence[Frame], float, float], None]
-"""What is told of a piece of work, by the thread that did it: its name, its frames, and `time.perf_counter` at the
-begin and the end."""
+"""Called after a piece of work, by the thread that did it: name of the work, its frames, and the times at which it
+began and ended (`time.perf_counter`)."""
+
+Finish = Callable[[], list[Frame]]
+"""Waits for frames that were begun, and returns them."""
+
+DEFAULT_PAINT = PaintOptions()
 
 
 class Engine(Protocol):
     """Runs one style on batches of frames.
 
+    An engine does not change once it is open, and nobody sets its attributes. It owns its threads and its memory on the
+    device; whoever opened it closes it.
+
     Attributes:
-        backend: "torch" or another name.
-        device: where it runs: "cpu", "cuda:0", "mps".
-        precision: what it computes in: "fp32", "fp16", "bf16", "int8".
-        batch: frames that it likes to get at once.
-        description: all of that in one line for people.
-        notes: what the user should know, such as a faster path that is not there.
+        backend: "torch", "onnx" or "openvino".
+        device: where the network runs: "cpu", "cuda:0", "mps", ...
+        precision: number format of the network: "fp32", "fp16", "bf16" or "int8".
+        batch: number of frames that `stylize` and `begin` should be given at once.
+        ahead: how many calls of `begin` are useful before the first result is waited for; 0 without workers.
+        description: all of the above as one line of text.
+        notes: what the user should know, such as why a faster way is not used. May grow while the engine works.
     """
 
-    backend: str
-    device: str
-    precision: str
-    batch: int
-    description: str
-    notes: list[str]
+    @property
+    def backend(self) -> str: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def precision(self) -> str: ...
+    @property
+    def batch(self) -> int: ...
+    @property
+    def ahead(self) -> int: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
 
-    def stylize(self, frames: Sequence[Frame], *, strength: float = 1.0, keep_color: bool = False) -> list[Frame]:
-        """Stylise frames of one size and one meaning of the numbers (`Frame.batches_with`).
+    def stylize(self, frames: Sequence[Frame], paint: PaintOptions = DEFAULT_PAINT) -> list[Frame]:
+        """Paint frames.
 
         Args:
-            frames: any number of them.
-            strength: 0 gives the source, 1 the style, between them a blend.
-            keep_color: take the luma of the style and the chroma of the source.
+            frames: any number of frames that can go through the network together (`Frame.batches_with`).
+            paint: how they are painted.
 
         Returns:
-            as many frames, of the same sizes, times and colour tags, in planes of their own.
+            one frame for each, of the same size, time and colour tags, with planes of its own.
         """
         ...
 
+    def begin(
+        self,
+        frames: Sequence[Frame],
+        paint: PaintOptions = DEFAULT_PAINT,
+        *,
+        on_device: bool = False,
+        trace: Trace | None = None,
+    ) -> Finish:
+        """Start what `stylize` does. An engine with workers returns at once, one without does the work here.
 
-@runtime_checkable
-class Traceable(Protocol):
-    """An engine whose workers tell what they do.
+        Args:
+            frames, paint: see `stylize`.
+            on_device: leave the results in the device's memory, as `SurfaceFrame`s. Only for `OnDevice` engines and
+                frames of even sizes; other engines ignore it.
+            trace: is told of the work on these frames.
 
-    Attributes:
-        trace: called by each worker after each piece of its work; None: nobody listens.
-    """
+        Returns:
+            a function that waits for the frames and returns them. If it is never called, the work ends by itself.
+        """
+        ...
 
-    trace: Trace | None
+    def close(self) -> None:
+        """End the threads and free the memory on the device. The engine cannot be used after it; may be repeated."""
+        ...
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *error: object) -> None: ...
 
 
 @runtime_checkable
 class OnDevice(Protocol):
-    """An engine that takes frames which lie on its device, and can leave its results there.
-
-    Attributes:
-        index: number of the CUDA device.
-        surfaces: results are `SurfaceFrame`s; of even sizes only.
-    """
-
-    surfaces: bool
+    """An engine that takes `SurfaceFrame`s from its CUDA device's memory and can leave its results there."""
 
     @property
-    def index(self) -> int: ...
+    def index(self) -> int:
+        """Number of the CUDA device."""
+        ...
 
     def bind(self) -> None:
-        """Make the device's context the current one of this thread, so that a decoder or an encoder can share it."""
+        """Make the device's context the current one of this thread, so that a decoder or encoder can share it."""
         ...
 
 
-@runtime_checkable
-class Overlapping(Protocol):
-    """An engine whose workers can go on with the next frames while others still finish the last ones.
+class Closing:
+    """Base of the engines: closes itself at the end of a `with` block."""
 
-    Attributes:
-        ahead: calls of `begin` that are of use before the first is waited for; 0 where it has no workers.
-    """
+    def close(self) -> None:
+        """See `Engine.close`."""
 
-    ahead: int
+    def __enter__(self) -> Self:
+        return self
 
-    def begin(
-        self, frames: Sequence[Frame], *, strength: float = 1.0, keep_color: bool = False
-    ) -> Callable[[], list[Frame]]:
-        """Begin what `Engine.stylize` does, and return at once.
-
-        Returns:
-            what waits for the frames and gives them. One that is never called leaves its work to end by itself.
-        """
-        ...
+    def __exit__(self, *error: object) -> None:
+        self.close()

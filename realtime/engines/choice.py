@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from realtime import __version__
-from realtime.engines.base import Backend, Engine, Precision
+from realtime.engines.base import Engine
 from realtime.engines.cuda.engine import CudaEngine
 from realtime.engines.cuda.tuning import tune
 from realtime.engines.machine import cpu_name
@@ -29,9 +29,12 @@ from realtime.engines.onnx import sessions
 from realtime.engines.onnx.engine import OnnxEngine
 from realtime.engines.onnx.openvino_engine import OpenVinoEngine
 from realtime.engines.onnx.quantise import Calibration, calibrate, generated_pictures
-from realtime.engines.torch.engine import TorchEngine, choose_device, cpu_has_bf16, using_threads
+from realtime.engines.torch.device import choose_device, cpu_has_bf16
+from realtime.engines.torch.engine import TorchEngine
+from realtime.engines.workers import using_threads
 from realtime.errors import InputError, RestyleError
 from realtime.frames import Frame
+from realtime.options import Backend, Precision
 from realtime.transnet.checkpoint import StyleCard, load_checkpoint
 from realtime.transnet.network import TransNet
 

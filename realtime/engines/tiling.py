@@ -1,13 +1,13 @@
-"""Frames too large for the memory, in tiles: exact, because the network looks no further than its reach.
+"""Frames too large for the memory, in tiles.
 
-A tile is cut with a margin of at least the reach around what is kept of it, and begins at a multiple of the network's
-cells, counted from the frame's own origin. At the frame's border there is no margin, and the network pads there as it
-does for the whole frame. So each pixel is computed from the same numbers in the same way. (A library may add them up
-in another order for another width, as oneDNN does on processors with AMX: in bf16 that is one code in a few of a
-thousand pixels.)
+A tile is cut with a margin of at least the network's reach around the part that is kept, and begins at a multiple of
+the network's cells, counted from the frame's own origin. At the frame's border there is no margin, and the network pads
+there as it does for a whole frame. So every pixel is computed from the same numbers in the same way. (A library may add
+them up in another order for another width, as oneDNN does on processors with AMX: in bf16 that changes a few of a
+thousand pixels by one code.)
 
-A network with instance norm looks at the whole picture; for tiles it is settled first, by a sample of the picture (see
-`realtime.transnet.freeze_statistics`).
+A network with instance norm looks at the whole picture. Its statistics are frozen first, from a sample of the frame:
+see `frozen_engine`.
 """
 
 from __future__ import annotations
@@ -18,20 +18,22 @@ from itertools import groupby
 
 import numpy as np
 
-from realtime.engines.base import Engine
-from realtime.engines.torch.engine import TorchEngine, pack
+from realtime.engines.base import DEFAULT_PAINT, Engine
+from realtime.engines.plane_packing import centered, pack
+from realtime.engines.torch.engine import TorchEngine
 from realtime.frames import Frame
-from realtime.transnet.freeze_statistics import settle
-from realtime.transnet.network import CENTER, TransNet
+from realtime.options import PaintOptions
+from realtime.transnet.freeze_statistics import freeze_statistics
+from realtime.transnet.network import TransNet
 
 MOST_PIXELS = 4096 * 2304
-"""Larger frames go through the network in tiles."""
+"""Larger frames are painted in tiles."""
 
 SIDE = 1536
 """Pixels of a tile's side, without its margins."""
 
 SAMPLES, SAMPLE_SIDE = 5, 384
-"""Rows and columns of the crops that stand for a frame, and their side in pixels."""
+"""Rows and columns of the crops that are taken as a sample of a frame, and their side in pixels."""
 
 _CELL = 16
 """Tiles begin at multiples of this: of the network's 8 pixels, and an even number of chroma samples."""
@@ -39,7 +41,7 @@ _CELL = 16
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One tile along one side of a frame: pixels `first` to `last` are kept of those that are cut, `begin` to `end`."""
+    """A tile along one side of a frame: pixels `begin` to `end` are cut, and `first` to `last` of them are kept."""
 
     begin: int
     end: int
@@ -48,7 +50,7 @@ class Span:
 
 
 def spans(length: int, side: int, reach: int) -> list[Span]:
-    """Tiles along one side of a frame.
+    """The tiles along one side of a frame.
 
     Args:
         length: of the frame's side, in pixels.
@@ -56,20 +58,19 @@ def spans(length: int, side: int, reach: int) -> list[Span]:
         reach: pixels that a pixel of the output can depend on, in each direction.
     """
     margin = -(-reach // _CELL) * _CELL
-    firsts = range(0, length, side)
     return [
         Span(max(0, first - margin), min(length, first + side + margin), first, min(length, first + side))
-        for first in firsts
+        for first in range(0, length, side)
     ]
 
 
 def sample(frame: Frame, *, count: int = SAMPLES, side: int = SAMPLE_SIDE) -> list[Frame]:
-    """Crops of one size that stand for a frame: `count` rows of `count`, evenly spread, all alike in size.
+    """`count` rows of `count` crops, evenly spread over a frame and all of one size.
 
     Args:
         frame: of any size.
         count: of crops in a row and in a column.
-        side: pixels of a crop's sides, a multiple of 16; of a smaller frame, its own.
+        side: pixels of a crop's sides, a multiple of 16; at most the frame's own.
     """
 
     def along(length: int) -> list[Span]:
@@ -80,33 +81,34 @@ def sample(frame: Frame, *, count: int = SAMPLES, side: int = SAMPLE_SIDE) -> li
     return [_cut(frame, down, across) for down in along(frame.height) for across in along(frame.width)]
 
 
-def settled_engine(network: TransNet, frame: Frame, *, device: str, threads: int | None) -> TorchEngine:
-    """An engine for the tiles of one frame, where the network has instance norm.
+def frozen_engine(network: TransNet, frame: Frame, *, device: str, threads: int | None) -> TorchEngine:
+    """An engine for the tiles of one frame, where the network has instance norm. The caller closes it.
 
     Args:
         network: of norm "instance", in its training form.
         frame: of any size.
         device, threads: see `TorchEngine`.
     """
-    cells = pack(sample(frame)).permute(0, 3, 1, 2).float() - CENTER
-    return TorchEngine(settle(network, cells, frame.color.matrix, frame.color.range), device=device, threads=threads)
+    cells = centered(pack(sample(frame))).permute(0, 3, 1, 2).float()
+    frozen = freeze_statistics(network, cells, frame.color.matrix, frame.color.range)
+    return TorchEngine(frozen, device=device, threads=threads)
 
 
 def is_large(frame: Frame) -> bool:
-    """Whether a frame should go through the network in tiles."""
+    """Whether a frame should be painted in tiles."""
     return frame.width * frame.height > MOST_PIXELS
 
 
 def stylize_in_tiles(
-    engine: Engine, frame: Frame, *, reach: int, strength: float = 1.0, keep_color: bool = False, side: int = SIDE
+    engine: Engine, frame: Frame, paint: PaintOptions = DEFAULT_PAINT, *, reach: int, side: int = SIDE
 ) -> Frame:
     """What `engine.stylize` gives for a frame, by tiles.
 
     Args:
         engine: runs the network.
         frame: of any size.
+        paint: how it is painted.
         reach: of the network, in pixels (`Architecture.reach`).
-        strength, keep_color: see `Engine.stylize`.
         side: pixels of a tile's side, a multiple of 16.
 
     Returns:
@@ -114,16 +116,15 @@ def stylize_in_tiles(
     """
     out = frame.with_planes(np.empty_like(frame.y), np.empty_like(frame.u), np.empty_like(frame.v))
     places = [(down, across) for down in spans(frame.height, side, reach) for across in spans(frame.width, side, reach)]
-    for group in _alike(places, engine.batch):
-        cut = [_cut(frame, down, across) for down, across in group]
-        styled = engine.stylize(cut, strength=strength, keep_color=keep_color)
+    for group in _of_one_size(places, engine.batch):
+        styled = engine.stylize([_cut(frame, down, across) for down, across in group], paint)
         for (down, across), tile in zip(group, styled, strict=True):
             _keep(out, tile, down, across)
     return out
 
 
-def _alike(places: Sequence[tuple[Span, Span]], most: int) -> Iterator[list[tuple[Span, Span]]]:
-    """Tiles of one size, so many at a time."""
+def _of_one_size(places: Sequence[tuple[Span, Span]], most: int) -> Iterator[list[tuple[Span, Span]]]:
+    """Groups of at most `most` tiles of one size."""
 
     def size(place: tuple[Span, Span]) -> tuple[int, int]:
         down, across = place
@@ -140,6 +141,7 @@ def _cut(frame: Frame, down: Span, across: Span) -> Frame:
 
 
 def _keep(out: Frame, tile: Frame, down: Span, across: Span) -> None:
+    """Copy what is kept of a tile to its place."""
     y, x = down.first - down.begin, across.first - across.begin
     height, width = down.last - down.first, across.last - across.first
     out.y[down.first : down.last, across.first : across.last] = tile.y[y : y + height, x : x + width]

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from realtime.engines.torch.engine import choose_device, cpu_has_bf16
+from realtime.engines.torch.device import choose_device, cpu_has_bf16
 from realtime.errors import InputError
 from realtime.frames import rgb_to_codes
 from realtime.media.files import stills

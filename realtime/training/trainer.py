@@ -24,7 +24,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from realtime.engines.torch.engine import cpu_has_bf16
+from realtime.engines.torch.device import cpu_has_bf16
 from realtime.errors import InputError, RestyleError
 from realtime.memory import keep_memory
 from realtime.perception import losses

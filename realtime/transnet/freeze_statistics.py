@@ -17,7 +17,7 @@ from realtime.transnet.network import FLOOR, Block, InstanceNorm, TransNet
 
 
 @torch.inference_mode()
-def settle(network: TransNet, cells: Tensor, matrix: Matrix, range: Range) -> TransNet:
+def freeze_statistics(network: TransNet, cells: Tensor, matrix: Matrix, range: Range) -> TransNet:
     """The network for one picture, its instance norms as batch norms with the picture's own statistics.
 
     Args:

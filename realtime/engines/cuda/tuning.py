@@ -1,44 +1,39 @@
-"""How the CUDA engine runs on this device: found out by a short measurement, and kept like the choice of the engine."""
+"""How the CUDA engine runs on this device: found by a short measurement, and remembered like the choice of engine."""
 
 from __future__ import annotations
 
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
 from realtime import __version__
-from realtime.engines.base import Precision
-from realtime.engines.cuda.cudnn import cudnn_problem
-from realtime.engines.cuda.device import CudaDevice, Device
 from realtime.engines.cuda.engine import CudaEngine, Plan
-from realtime.engines.cuda.triton_packing import triton_problem
+from realtime.engines.cuda.runtime import CudaRuntime, DeviceRuntime
 from realtime.engines.measurement_cache import Kept
-from realtime.engines.torch.engine import TYPES, choose_device, choose_precision
+from realtime.engines.torch.device import choose_device, torch_precision
 from realtime.frames import Frame, chroma_shape
+from realtime.options import Precision
 from realtime.transnet.network import TransNet
 
 SIZE = (1920, 1080)
 """(width, height) of the frames of the measurement."""
 
 BATCHES = (1, 2, 4, 8, 16)
-"""Frames at once that are tried."""
+"""Batch sizes that are tried."""
 
 ENOUGH = 0.97
-"""Of the fastest batch's speed: a smaller one that reaches it is taken, for it needs less memory and waits less."""
+"""A smaller batch is chosen if it reaches this part of the highest speed: it takes less memory and has less delay."""
 
 CALLS = 6
-"""Batches that each way paints; the fastest counts, for what slows a batch down is something else."""
+"""Batches that are measured with each plan; the fastest counts, because whatever slows a batch down is not the plan."""
 
 _BYTES_PER_PIXEL = 64
-"""Of memory that a frame takes while it is painted, roughly: no size is tried that would fill half of what is free."""
-
-Speed = Callable[[Plan], float]
-"""Frames a second of a plan; 0 where it does not run."""
+"""Rough memory for a frame. Batch sizes that would take more than half of what is free are not tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +43,7 @@ class Tuning:
     Attributes:
         plan: how to run.
         speeds: frames a second by plan, in words.
-        where: where that is kept, in words.
+        where: where the measurement is stored, in words.
     """
 
     plan: Plan
@@ -62,25 +57,15 @@ class Tuning:
         return f"CUDA engine: {self.plan}, by measurement (fps at {SIZE[0]}x{SIZE[1]}: {told}; {self.where})"
 
 
-def ways(where: torch.device, dtype: torch.dtype, *, records: bool) -> list[Plan]:
-    """Plans for one batch size that could run on a device: what does not work is not among them."""
-    plans = [Plan(graphs=records)]
-    if not cudnn_problem(where, dtype):
-        plans.append(replace(plans[0], network="cudnn"))
-    if not triton_problem(where, dtype):
-        plans += [replace(plan, ends="triton") for plan in plans]
-    if records:  # a graph that replays slower than its parts start has been seen
-        plans.append(replace(plans[-1], graphs=False))
-    return plans
-
-
-def find_plan(plans: Sequence[Plan], batches: Sequence[int], speed: Speed) -> tuple[Plan, dict[str, float]]:
-    """The fastest way at the middle batch size, and the smallest batch with which it is about as fast as it gets.
+def find_plan(
+    batches: Sequence[int], speed: Callable[[Plan], float], *, graphs: bool = True
+) -> tuple[Plan, dict[str, float]]:
+    """With or without graphs, whatever is faster at the middle batch size; then the smallest batch that is fast enough.
 
     Args:
-        plans: ways; their batch sizes do not matter.
-        batches: sizes that fit, ascending.
-        speed: measures.
+        batches: sizes that fit into the memory, ascending.
+        speed: measures frames a second of a plan; 0 where it does not run.
+        graphs: whether the device has graphs. (They have been seen to be slower than starting kernel by kernel.)
 
     Returns:
         the plan, and what was measured, by the plans' words.
@@ -93,8 +78,8 @@ def find_plan(plans: Sequence[Plan], batches: Sequence[int], speed: Speed) -> tu
             speeds[plan] = speed(plan)
         return speeds[plan]
 
-    way = max((replace(plan, batch=middle) for plan in plans), key=measured)
-    sized = [replace(way, batch=batch) for batch in batches]
+    best_way = max([Plan(middle, way) for way in ((True, False) if graphs else (False,))], key=measured)
+    sized = [Plan(batch, best_way.graphs) for batch in batches]
     best = max(measured(plan) for plan in sized)
     chosen = next(plan for plan in sized if measured(plan) >= ENOUGH * best)
     return chosen, {str(plan): round(value, 1) for plan, value in speeds.items()}
@@ -105,24 +90,22 @@ def tune(
     device: str = "cuda",
     precision: Precision = "auto",
     *,
-    runs_on: Device | None = None,
+    runtime: DeviceRuntime | None = None,
     size: tuple[int, int] = SIZE,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Tuning:
-    """How to run a network on a device: what was found the last time, or measured now, which takes some seconds.
+    """How to run a network on a device: from an earlier measurement, or from one made now, which takes some seconds.
 
     Args:
         network: in its training form.
-        device, precision, runs_on: see `CudaEngine`.
+        device, precision, runtime: see `CudaEngine`.
         size: (width, height) of the frames of the measurement.
         clock: seconds.
 
     Raises:
-        InputError: a device or precision is not to be had.
+        InputError: a device or precision is not available.
     """
-    on = runs_on or CudaDevice(choose_device(device))
-    said = choose_precision(precision, on.where)
-    kept = Kept("cuda.json")
+    on = runtime or CudaRuntime(choose_device(device))
     key = {
         "restyle": __version__,
         "torch": torch.__version__,
@@ -130,27 +113,24 @@ def tune(
         "system": platform.system(),
         "device": on.title,
         "network": network.architecture.to_dict(),
-        "precision": said,
+        "precision": torch_precision(precision, on.where),
         "size": list(size),
     }
+    kept = Kept("cuda.json")
     if (found := _read(kept.read(key))) is not None:
         return Tuning(*found, f"kept in {kept.path}")
     frame = _gray(size)
 
     def speed(plan: Plan) -> float:
-        engine = CudaEngine(network, device=device, precision=precision, plan=plan, runs_on=on)
         try:
-            reached = _speed(engine, [frame] * plan.batch, clock)
-            return reached if engine.batch == plan.batch else 0.0  # else it did not fit
-        except RuntimeError:  # a library that has no such kernel for this device: another way is taken
+            with CudaEngine(network, precision=precision, plan=plan, runtime=on) as engine:
+                reached = _speed(engine, [frame] * plan.batch, clock)
+                return reached if engine.batch == plan.batch else 0.0  # else it did not fit
+        except RuntimeError:  # a library that has no such kernel for this device
             return 0.0
-        finally:
-            del engine
-            on.synchronize()
-            on.trim()
 
     fitting = [b for b in BATCHES if b == 1 or b * size[0] * size[1] * _BYTES_PER_PIXEL < on.free_memory() / 2]
-    plan, speeds = find_plan(ways(on.where, TYPES[said], records=on.records), fitting, speed)
+    plan, speeds = find_plan(fitting, speed, graphs=on.records)
     if not any(speeds.values()):
         return Tuning(Plan(batch=1), speeds, "no way could be measured")
     kept.write(key, {"plan": asdict(plan), "speeds": speeds})
@@ -158,7 +138,7 @@ def tune(
 
 
 def _read(found: Any) -> tuple[Plan, dict[str, float]] | None:
-    """What was kept, if it is that."""
+    """A stored measurement; None where it is none."""
     try:
         plan = Plan(**found["plan"])
         speeds = {str(name): float(speed) for name, speed in found["speeds"].items()}
@@ -168,7 +148,7 @@ def _read(found: Any) -> tuple[Plan, dict[str, float]] | None:
 
 
 def _speed(engine: CudaEngine, frames: list[Frame], clock: Callable[[], float]) -> float:
-    """Frames a second with one batch under way while the next is begun, as the pipeline does."""
+    """Frames a second when the next batch is begun before the last one is waited for, as the pipeline does."""
     engine.stylize(frames)
     quickest = float("inf")
     waiting = engine.begin(frames)

@@ -14,16 +14,17 @@ from pathlib import Path
 
 import torch
 
-from realtime.engines.base import Precision, Trace
+from realtime.engines.base import Trace
 from realtime.engines.onnx.graph import Target, build
 from realtime.engines.onnx.io_adapters import FORMAT, CellsForm, Form, card_of, describe
 from realtime.engines.onnx.quantise import Calibration, balanced, calibrate, generated_pictures
 from realtime.engines.onnx.sessions import OrtSession, Place, Session, choose_place
-from realtime.engines.torch.engine import MOST_WORKERS, start_workers, using_threads
+from realtime.engines.workers import MOST_WORKERS, start_workers, using_threads
 from realtime.errors import InputError
 from realtime.frames import Frame, Matrix, Range
 from realtime.media.convert.planes import blend
 from realtime.memory import keep_memory
+from realtime.options import Precision
 from realtime.transnet.checkpoint import StyleCard
 from realtime.transnet.folding import fold
 from realtime.transnet.network import TransNet

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from realtime.engines.onnx.sessions import Port, Session
-from realtime.engines.torch.engine import pack, unpack
+from realtime.engines.plane_packing import pack, unpack
 from realtime.errors import InputError, RestyleError, StyleError
 from realtime.frames import ColorTags, Frame, Matrix, Range
 from realtime.media.convert.planes import scale
@@ -64,7 +64,7 @@ class CellsForm:
     def frames(self, outputs: Sequence[np.ndarray], frames: Sequence[Frame]) -> list[Frame]:
         """See `Form.frames`."""
         codes = torch.from_numpy(outputs[0]).contiguous()
-        return unpack(codes, frames, frames[0].height, frames[0].width, keep_color=False)
+        return unpack(codes, frames)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ def recoded(frames: Sequence[Frame], meaning: tuple[Matrix, Range]) -> list[Fram
     codes = torch.addmm(offset, pack(frames).flatten(0, 2).float(), matrix.T).round_().clamp_(0, 255).to(torch.uint8)
     height, width = frames[0].height, frames[0].width
     h, w = (-(-side // MULTIPLE) * MULTIPLE // 4 for side in (height, width))
-    return unpack(codes.view(len(frames), h, w, -1), frames, height, width, keep_color=False)
+    return unpack(codes.view(len(frames), h, w, -1), frames)
 
 
 # Reading a file

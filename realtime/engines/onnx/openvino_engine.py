@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from realtime.engines.base import Precision
 from realtime.engines.onnx.engine import NetworkModels, SessionEngine, check_file_precision
 from realtime.engines.onnx.quantise import Calibration
 from realtime.engines.onnx.sessions import SHAPES, Port, Session, one_line
-from realtime.engines.torch.engine import cpu_has_bf16
+from realtime.engines.torch.device import cpu_has_bf16
 from realtime.errors import InputError, RestyleError, StyleError
+from realtime.options import Precision
 from realtime.transnet.network import TransNet
 
 _PRECISIONS = ("fp32", "bf16", "int8")
