@@ -2,10 +2,10 @@
 
     from realtime import Stylizer, styles
 
-    stylizer = Stylizer("starry-night")
-    stylizer.video("in.mp4", "out.mp4", strength=0.8)
+    with Stylizer("starry-night") as stylizer:
+        stylizer.video("in.mp4", "out.mp4", strength=0.8)
 
-The rooms of the house, and who may know whom, are described in the README.
+ARCHITECTURE.md describes the packages and their layers.
 """
 
 from __future__ import annotations
@@ -13,28 +13,53 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from realtime.errors import InputError, RestyleError
-    from realtime.stylizer import Progress, Stylizer
+    from realtime.errors import InputError, RestyleError, StyleError
+    from realtime.options import EngineOptions, ImageOptions, LiveOptions, PaintOptions, VideoOptions
+    from realtime.results import BatchSummary, PicturesSummary, Progress, VideoSummary
+    from realtime.stylizer import Stylizer
     from realtime.transnet.checkpoint import StyleCard
     from realtime.transnet.gallery import styles
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "Progress", "RestyleError", "StyleCard", "Stylizer", "__version__", "styles"]
 
-_HOMES = {
-    "InputError": "realtime.errors",
-    "RestyleError": "realtime.errors",
-    "Progress": "realtime.stylizer",
-    "Stylizer": "realtime.stylizer",
-    "StyleCard": "realtime.transnet.checkpoint",
-    "styles": "realtime.transnet.gallery",
+_MODULES = {
+    "realtime.errors": ("InputError", "RestyleError", "StyleError"),
+    "realtime.options": ("EngineOptions", "ImageOptions", "LiveOptions", "PaintOptions", "VideoOptions"),
+    "realtime.results": ("BatchSummary", "PicturesSummary", "Progress", "VideoSummary"),
+    "realtime.stylizer": ("Stylizer",),
+    "realtime.transnet.checkpoint": ("StyleCard",),
+    "realtime.transnet.gallery": ("styles",),
 }
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = [
+    "BatchSummary",
+    "EngineOptions",
+    "ImageOptions",
+    "InputError",
+    "LiveOptions",
+    "PaintOptions",
+    "PicturesSummary",
+    "Progress",
+    "RestyleError",
+    "StyleCard",
+    "StyleError",
+    "Stylizer",
+    "VideoOptions",
+    "VideoSummary",
+    "__version__",
+    "styles",
+]
 
 
 def __getattr__(name: str) -> Any:
     # Imported when first asked for, so that `restyle --help` need not wait for torch.
-    if name not in _HOMES:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULE_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -41,9 +41,9 @@ class Summary:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The inverse of `to_json`."""
-        restored = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-        if "stages" in restored:
-            restored["stages"] = {name: StageSummary(**stage) for name, stage in restored["stages"].items()}
+        restored: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        if "stages" in values:
+            restored["stages"] = {name: StageSummary(**stage) for name, stage in values["stages"].items()}
         return cls(**restored)
 
     def replace(self, **changes: Any) -> Self:

@@ -116,17 +116,13 @@ def _parameter(declared: Field) -> Parameter:
     annotation: Any = kind if required or (default is not None and not repeated) else kind | None
     if repeated:
         annotation = list[kind] if required else list[kind] | None  # type: ignore[valid-type]
-    bounds: dict[str, Any] = {}
-    if kind in (int, float):
-        bounds = {"min": info.minimum, "max": info.maximum}
     flags = info.flags or (declared.flag,)
     settings = typer.Option(
         *flags,
-        help=info.help,
+        help=_help(declared),
         metavar=info.metavar,
         rich_help_panel=info.group,
         show_default=info.shown_default or (default is not None and default is not False),
-        **bounds,
     )
     return Parameter(
         declared.name,
@@ -134,6 +130,12 @@ def _parameter(declared: Field) -> Parameter:
         default=Parameter.empty if required else (list(default) if repeated and default else default),
         annotation=Annotated[annotation, settings],
     )
+
+
+def _help(declared: Field) -> str:
+    """The help text, with the range of a number where the placeholder does not show it."""
+    text, range_text = declared.info.help, declared.range_text
+    return text if not range_text or ".." in (declared.info.metavar or "") else f"{text} ({range_text})"
 
 
 def _value(declared: Field, value: Any) -> Any:

@@ -23,12 +23,12 @@ from realtime.cli.common import (
     Start,
     Threads,
     clock,
-    one_line,
     print_json,
     refuse_existing,
     say,
     warn,
 )
+from realtime.errors import one_line
 
 if TYPE_CHECKING:
     from realtime.painting.recipes import Recipe

@@ -14,13 +14,13 @@ import typer
 from realtime.cli.common import (
     Style,
     finish,
-    one_line,
     print_json,
     progress_bar,
     say,
     say_summary,
     warn,
 )
+from realtime.errors import one_line
 from realtime.options import ConsoleOptions, MultiDeviceOptions, VideoOptions
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from pathlib import Path
 from types import TracebackType
 
 from realtime.engines.base import Engine, Trace
-from realtime.engines.choice import open_engine
-from realtime.engines.tiling import MOST_PIXELS, frozen_engine, stylize_in_tiles
+from realtime.engines.choice import load_engine
+from realtime.engines.tiling import MOST_PIXELS, SIDE, frozen_engine, stylize_in_tiles
 from realtime.frames import Frame
 from realtime.options import EngineOptions, PaintOptions
 from realtime.transnet.checkpoint import StyleCard, load_checkpoint
@@ -17,13 +17,15 @@ from realtime.transnet.network import TransNet
 
 
 class FramePainter:
-    """Frames in, painted frames out. Very large frames (above `MOST_PIXELS`) go through the network in tiles.
+    """Frames in, painted frames out. Very large frames go through the network in tiles.
 
     Close it, or use it in a `with` statement: the engine has threads of its own.
 
     Args:
         style: a name from the gallery, or the path of a checkpoint or of an ONNX file.
         options: what runs the network.
+        most_pixels: frames with more pixels go through the network in tiles.
+        tile_side: of the tiles, in pixels; a multiple of 16.
 
     Attributes:
         path: the style's file.
@@ -35,13 +37,29 @@ class FramePainter:
         InputError: a device, backend or precision is not available.
     """
 
-    def __init__(self, style: str | Path, options: EngineOptions = EngineOptions()) -> None:
+    def __init__(
+        self,
+        style: str | Path,
+        options: EngineOptions = EngineOptions(),
+        *,
+        most_pixels: int = MOST_PIXELS,
+        tile_side: int = SIDE,
+    ) -> None:
         self.path = find_style(style)
+        self._most_pixels, self._tile_side = most_pixels, tile_side
         self._threads = options.threads
         self._network: TransNet | None = None
         self.engine: Engine
         self.style: StyleCard
-        self.engine, self.style = open_engine(self.path, options)
+        self.engine, self.style = load_engine(
+            self.path,
+            backend=options.backend,
+            device=options.device,
+            precision=options.precision,
+            batch=options.batch,
+            threads=options.threads,
+            faithful=not options.allow_int8,
+        )
 
     def __enter__(self) -> FramePainter:
         return self
@@ -71,13 +89,17 @@ class FramePainter:
             return False
         return self.path.suffix != ".onnx" or self.style.architecture.norm != "instance"
 
+    def is_large(self, width: int, height: int) -> bool:
+        """Whether frames of this size, in pixels, are too large to be handled as usual."""
+        return width * height > self._most_pixels
+
     def size_note(self, width: int, height: int) -> str | None:
         """What is to be said of frames of this size; None where nothing is.
 
         Args:
             width, height: in pixels.
         """
-        if width * height <= MOST_PIXELS:
+        if not self.is_large(width, height):
             return None
         if not self.can_tile:
             return f"{width}x{height}: painted whole, which takes much memory"
@@ -110,14 +132,14 @@ class FramePainter:
         return self.engine.stylize(frames, paint)
 
     def _in_tiles(self, frame: Frame) -> bool:
-        return frame.width * frame.height > MOST_PIXELS and self.can_tile
+        return self.is_large(frame.width, frame.height) and self.can_tile
 
     def _paint_in_tiles(self, frame: Frame, paint: PaintOptions) -> Frame:
         reach = self.style.architecture.reach
         if self.style.architecture.norm != "instance":
-            return stylize_in_tiles(self.engine, frame, paint, reach=reach)
+            return stylize_in_tiles(self.engine, frame, paint, reach=reach, side=self._tile_side)
         if self._network is None:
             self._network = load_checkpoint(self.path)[0]
         device = self.engine.device if self.engine.device.startswith(("cpu", "cuda", "mps")) else "auto"
         with frozen_engine(self._network, frame, device=device, threads=self._threads) as engine:
-            return stylize_in_tiles(engine, frame, paint, reach=reach)
+            return stylize_in_tiles(engine, frame, paint, reach=reach, side=self._tile_side)

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from realtime.errors import InputError
-from realtime.media.files.stills import resize_image
 from realtime.engines.painter import FramePainter
+from realtime.errors import InputError
 from realtime.jobs.pictures import paint_pictures
+from realtime.media.files.stills import resize_image
 
 LINE = 30
 """Pixels below each picture for its name."""

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from realtime import pipeline
 from realtime.engines.painter import FramePainter
-from realtime.engines.tiling import MOST_PIXELS
 from realtime.frames import Frame
 from realtime.jobs.video import Report, device_surfaces, frames_reporter, identity, painting, pipeline_sizes
 from realtime.media.files.frame_times import picture_times
@@ -48,7 +47,7 @@ def plan_parts(
             encoder=options.encoder,
             quality=options.quality,
             overwrite=options.overwrite,
-            discard_existing=options.overwrite or not options.resume,
+            anew=options.overwrite or not options.resume,
         )
         try:
             parts = split(times, count, writer.has)
@@ -105,7 +104,7 @@ def paint_part(
             reader,
             painting(painter, options),
             writer.write,
-            **pipeline_sizes(painter, large=reader.width * reader.height > MOST_PIXELS),
+            **pipeline_sizes(painter, large=painter.is_large(reader.width, reader.height)),
             fits=Frame.batches_with,
             progress=frames_reporter(progress, None, started),
             cancel=cancel,

@@ -13,7 +13,6 @@ from typing import Any
 from realtime import pipeline
 from realtime.engines.base import OnDevice, Trace
 from realtime.engines.painter import FramePainter
-from realtime.engines.tiling import MOST_PIXELS
 from realtime.errors import InputError
 from realtime.frames import Frame
 from realtime.media.convert.split_screen import compare
@@ -141,7 +140,7 @@ class _Plan:
     def __post_init__(self) -> None:
         reader, options, output = self.reader, self.options, self.output
         self.total = total = reader.total_frames
-        self.large = reader.width * reader.height > MOST_PIXELS
+        self.large = self.painter.is_large(reader.width, reader.height)
         if note := self.painter.size_note(reader.width, reader.height):
             self.notes.append(note)
         share = min(1.0, total / reader.info.frames) if total and reader.info.frames else 1.0
@@ -174,7 +173,7 @@ class _Plan:
             encoder=options.encoder,
             quality=options.quality,
             overwrite=options.overwrite,
-            discard_existing=options.overwrite and not join_parts,
+            anew=options.overwrite and not join_parts,
         )
         self.resumed = writer.frames_done
         return writer

@@ -80,8 +80,8 @@ def _in_a_thread(work: Callable[[], None]) -> None:
 class LivePainter:
     """Paints one picture after the other, in one thread.
 
-    The stages: freeze, mirror, scale down, hold still areas, network, blend of two styles, scale up, split view. A stage
-    that is not needed is left out.
+    The stages: freeze, mirror, scale down, hold still areas, network, blend of two styles, scale up, split view. Stages
+    that are not needed are left out.
     """
 
     def __init__(
@@ -212,8 +212,8 @@ class LivePainter:
         styled = self._paint(number, frame, look)
         share = (now - self._begun) / BLEND_SECONDS
         if self._before is not None and share < 1:
-            held, number = self._before
-            old = held if number is None else self._paint(number, frame, look)
+            held, before = self._before
+            old = held if before is None else self._paint(before, frame, look)
             if old.fits_with(styled):
                 styled = planes.blend(old, styled, share)
         else:

@@ -16,8 +16,7 @@ from realtime.jobs.live.recording import ActiveRecording, free_name
 from realtime.jobs.live.resolution_controller import ResolutionController, ladder
 from realtime.jobs.live.styles import LiveStyles
 from realtime.media.convert import planes
-from realtime.media.convert.rgb import rgb_from_frame
-from realtime.media.files.stills import write_image
+from realtime.media.files.stills import rgb_from_frame, write_image
 from realtime.media.live import window
 from realtime.media.live.camera import Camera
 from realtime.media.live.sound import Microphone, SoundFeed, microphones
