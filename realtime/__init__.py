@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from realtime.version import __version__
+
 if TYPE_CHECKING:
     from realtime.errors import InputError, RestyleError, StyleError
     from realtime.options import EngineOptions, ImageOptions, LiveOptions, PaintOptions, VideoOptions
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     from realtime.stylizer import Stylizer
     from realtime.transnet.checkpoint import StyleCard
     from realtime.transnet.gallery import styles
-
-__version__ = "0.1.0"
 
 _MODULES = {
     "realtime.errors": ("InputError", "RestyleError", "StyleError"),
@@ -62,4 +62,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from typing import Any
 
-from realtime import __version__
+from realtime.version import __version__
 
 _PACKAGES = ("torch", "torchvision", "numpy", "safetensors", "lightning-fabric", "onnx", "openvino")
 
@@ -15,6 +15,7 @@ def examine() -> dict[str, Any]:
     """Everything, ready for JSON. Never raises for what is missing: its entry says why.
 
     Returns:
+        installation: what is wrong with the installation itself, in words.
         versions: {name: version}.
         cpu: name, cores, threads (torch's own choice), capability, bf16, architecture.
         devices: a list of {name, works, reason, ...}.
@@ -31,6 +32,7 @@ def examine() -> dict[str, Any]:
 
     styles, styles_error = _styles()
     return {
+        "installation": installation_problems(),
         "versions": _versions() | capabilities.versions(),
         "cpu": _cpu(),
         "devices": _devices(),
@@ -44,6 +46,28 @@ def examine() -> dict[str, Any]:
         "styles": styles,
         "styles_error": styles_error,
     }
+
+
+def installation_problems() -> list[str]:
+    """Whether another distribution has replaced parts of restyle's packages, and what to do about it."""
+    import realtime
+
+    problems = []
+    owners = packages_distributions()
+    for name in ("realtime", "export"):
+        others = sorted(set(owners.get(name, [])) - {"restyle"})
+        if others:
+            problems.append(
+                f"{', '.join(others)} has a package named {name!r}, too, and may have replaced files of restyle's: "
+                f"install restyle in an environment of its own, or run pip uninstall {' '.join(others)} and "
+                f"pip install --force-reinstall --no-deps restyle"
+            )
+    if "Stylizer" not in dir(realtime):
+        problems.append(
+            f"{realtime.__file__} is not restyle's: another distribution has a package of this name; "
+            "run pip install --force-reinstall --no-deps restyle"
+        )
+    return problems
 
 
 def _versions() -> dict[str, str]:

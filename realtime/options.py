@@ -1,303 +1,34 @@
 """Every option of every job, declared once.
 
 A job's options are a frozen dataclass. Each field carries its default, its range or choices, its help text and the
-group in which the help lists it. The command line's options, Python's keyword arguments, what worker
-processes are sent and the table in docs/options.md are all made from these declarations. A rule that holds between
-options is checked in one place: `check` of the class.
+group in which the help lists it (see `realtime.option_fields`). The command line's options, Python's keyword arguments,
+what worker processes are sent and the tables in docs/options.md are all made from these declarations. A rule that holds
+between options is checked in one place: `check` of the class.
 
 This module imports nothing heavy, so that `restyle --help` stays quick.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-import math
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Literal
 
-from realtime.errors import InputError
+from realtime.option_fields import (
+    PROVIDERS,
+    OptionError,
+    Options,
+    option,
+    read_device,
+    read_devices,
+    read_size,
+    read_time,
+)
 
 Backend = Literal["auto", "torch", "onnx", "openvino"]
 Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 Hdr = Literal["tonemap", "error"]
 Decoder = Literal["auto", "software", "cuda"]
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class OptionInfo:
-    """What is declared of an option beside its name, its type and its default.
-
-    Attributes:
-        help: one sentence for `--help` and the documentation.
-        group: heading under which the help lists it.
-        metavar: what the help shows in the place of the value; None lets the type say it.
-        flags: names on the command line; made from the field's name where empty.
-        minimum, maximum: bounds of a number, inclusive.
-        above: exclusive lower bound of a number.
-        read: makes the value from what is given (text from the command line, or a Python value); raises ValueError.
-        shown_default: the default in words, where the value itself says nothing.
-        python_only: not on the command line.
-    """
-
-    help: str
-    group: str
-    metavar: str | None = None
-    flags: tuple[str, ...] = ()
-    minimum: float | None = None
-    maximum: float | None = None
-    above: float | None = None
-    read: Callable[[Any], Any] | None = None
-    shown_default: str | None = None
-    python_only: bool = False
-
-
-def option(help: str, *, group: str, default: Any = MISSING, **declared: Any) -> Any:
-    """A field of an options class; see `OptionInfo`. Without a default the option must be given."""
-    return field(default=default, metadata={"option": OptionInfo(help, group, **declared)})
-
-
-class OptionError(InputError):
-    """The value of an option is wrong.
-
-    Attributes:
-        name: of the option, as in Python.
-        reason: what is wrong with the value, without the name.
-    """
-
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"{name}: {reason}")
-        self.name, self.reason = name, reason
-
-
-@dataclass(frozen=True)
-class Field:
-    """One option of a class.
-
-    Attributes:
-        name: as in Python.
-        type: the annotation, evaluated.
-        default: `dataclasses.MISSING` where it must be given.
-        info: what is declared of it.
-    """
-
-    name: str
-    type: Any
-    default: Any
-    info: OptionInfo
-
-    @property
-    def flag(self) -> str:
-        """The option's long name on the command line."""
-        return next((f for f in self.info.flags if f.startswith("--")), f"--{self.name.replace('_', '-')}")
-
-    @property
-    def choices(self) -> tuple[Any, ...]:
-        """The allowed values where the type is a Literal (or one that may be None); else none."""
-        kind = without_none(self.type)
-        return get_args(kind) if get_origin(kind) is Literal else ()
-
-    def checked(self, value: Any) -> Any:
-        """A value of the option's type and range.
-
-        Raises:
-            OptionError: the value is neither.
-        """
-        info = self.info
-        if info.read is not None and value is not None:
-            try:
-                value = info.read(value)
-            except ValueError as error:
-                raise OptionError(self.name, str(error)) from None
-        if value is None and type(None) in get_args(self.type):
-            return None
-        if self.choices and value not in self.choices:
-            raise OptionError(self.name, f"{value!r} is not one of {', '.join(map(str, self.choices))}")
-        bounded = info.minimum is not None or info.maximum is not None or info.above is not None
-        if bounded and (not isinstance(value, int | float) or not self._within(value)):
-            raise OptionError(self.name, f"{value!r} is not {self.range_text}")
-        return value
-
-    def _within(self, value: float) -> bool:
-        info = self.info
-        return (
-            not math.isnan(value)
-            and (info.minimum is None or value >= info.minimum)
-            and (info.maximum is None or value <= info.maximum)
-            and (info.above is None or value > info.above)
-        )
-
-    @property
-    def range_text(self) -> str:
-        """The range of a number in words; empty where there is none."""
-        info = self.info
-        if info.minimum is not None and info.maximum is not None:
-            return f"between {info.minimum:g} and {info.maximum:g}"
-        if info.above is not None:
-            upper = f" and at most {info.maximum:g}" if info.maximum is not None else ""
-            return f"above {info.above:g}{upper}"
-        if info.minimum is not None:
-            return f"{info.minimum:g} or more"
-        return f"at most {info.maximum:g}" if info.maximum is not None else ""
-
-
-def without_none(kind: Any) -> Any:
-    """A type annotation without its None: `int | None` becomes `int`."""
-    if get_origin(kind) in (Union, UnionType):
-        rest = [part for part in get_args(kind) if part is not type(None)]
-        return rest[0] if len(rest) == 1 else kind
-    return kind
-
-
-class Options:
-    """Base of the options classes: values are checked when an instance is made.
-
-    Raises:
-        OptionError: a value is of the wrong type or out of its range, or two options exclude each other.
-    """
-
-    def __post_init__(self) -> None:
-        for declared in self.fields():
-            object.__setattr__(self, declared.name, declared.checked(getattr(self, declared.name)))
-        self.check()
-
-    def check(self) -> None:
-        """Rules that hold between options; raises OptionError."""
-
-    @classmethod
-    @cache
-    def fields(cls) -> tuple[Field, ...]:
-        """The options of this class, in the order of their declaration."""
-        hints = get_type_hints(cls)
-        return tuple(
-            Field(f.name, hints[f.name], f.default, f.metadata["option"])
-            for f in dataclasses.fields(cls)  # type: ignore[arg-type]  # every subclass is a dataclass
-            if "option" in f.metadata
-        )
-
-    def replace(self, **changes: Any) -> Self:
-        """A copy with other values, which are checked.
-
-        Raises:
-            OptionError: a value is wrong.
-            TypeError: there is no such option; the message names one that is meant, perhaps.
-        """
-        names = [f.name for f in self.fields()]
-        for name in changes:
-            if name not in names:
-                close = difflib.get_close_matches(name, names, 1)
-                hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
-                raise TypeError(f"{type(self).__name__} has no option {name!r}; {hint}")
-        return dataclasses.replace(self, **changes)  # type: ignore[type-var]  # every subclass is a dataclass
-
-    def to_json(self) -> dict[str, Any]:
-        """The values as JSON holds them: paths as text, tuples as lists."""
-        return {f.name: _plain(getattr(self, f.name)) for f in self.fields()}
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`; what it does not name has its default.
-
-        Raises:
-            OptionError: a name is unknown or a value is wrong.
-        """
-        known = {f.name: f for f in cls.fields()}
-        for name in values:
-            if name not in known:
-                raise OptionError(name, f"{cls.__name__} has no such option")
-        return cls(**{name: _restored(known[name].type, value) for name, value in values.items()})
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, tuple | list):
-        return [_plain(part) for part in value]
-    return value
-
-
-def _restored(kind: Any, value: Any) -> Any:
-    kind = without_none(kind)
-    if value is None:
-        return None
-    if kind is Path:
-        return Path(value)
-    if get_origin(kind) is tuple:
-        inner = get_args(kind)[0]
-        return tuple(_restored(inner, part) for part in value)
-    return value
-
-
-# What values are made from
-
-
-def read_size(size: str | int | Sequence[int]) -> int | tuple[int, int]:
-    """A size as people write it: 360 or "360" (short side in pixels), "640x360" or (640, 360) (width, height).
-
-    Raises:
-        ValueError: it is none of these.
-    """
-    if isinstance(size, str):
-        match = re.fullmatch(r"(\d+)(?:x(\d+))?", size.strip().lower())
-        if match is None:
-            raise ValueError(f"{size!r} is neither a short side in pixels (360) nor WxH (640x360)")
-        size = (int(match[1]), int(match[2])) if match[2] else int(match[1])
-    sides = (size,) if isinstance(size, int) else tuple(size)
-    if len(sides) not in (1, 2) or not all(isinstance(side, int) and side > 0 for side in sides):
-        raise ValueError(f"{size!r}: one or two whole numbers above 0 are wanted")
-    return size if isinstance(size, int) else (sides[0], sides[1])
-
-
-def read_time(time: str | float) -> float:
-    """Seconds, from seconds or from [HH:]MM:SS, each with decimals.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    if not isinstance(time, str):
-        return float(time)
-    match = re.fullmatch(r"(?:(?:(\d+):)?([0-5]?\d):)?(\d+(?:\.\d*)?|\.\d+)", time)
-    if match is None or (match[2] is not None and float(match[3]) >= 60):
-        raise ValueError(f"{time!r} is neither seconds (12.5) nor [HH:]MM:SS (1:02:03.5)")
-    hours, minutes, seconds = match.groups()
-    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
-
-
-PROVIDERS = "with --backend onnx also tensorrt, coreml, directml, openvino"
-
-
-def read_device(device: str) -> str:
-    """A device's name, of a form that some engine knows.
-
-    Raises:
-        ValueError: no engine knows such a form.
-    """
-    if not re.fullmatch(r"auto|cpu|mps|coreml|directml|openvino|(cuda|tensorrt)(:\d+)?", device):
-        raise ValueError(f"{device!r} is not one of auto, cpu, cuda, cuda:N, mps; {PROVIDERS}")
-    return device
-
-
-def read_devices(devices: str) -> str:
-    """One device, "all" CUDA devices, or several devices with commas between them.
-
-    Raises:
-        ValueError: one of them is no device, or "auto" stands among several.
-    """
-    several = devices.split(",")
-    if devices == "all":
-        return devices
-    if len(several) > 1 and "auto" in several:
-        raise ValueError(f"{devices!r}: name each of several devices, such as cuda:0,cuda:1, or say all")
-    for device in several:
-        read_device(device)
-    return devices
 
 
 # Parts of the jobs' options

@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from inspect import Parameter, signature
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -19,32 +18,10 @@ from realtime.jobs import batch
 from realtime.jobs.picture_types import Picture, as_rgb
 from realtime.jobs.pictures import paint_pictures, restyle_pictures
 from realtime.jobs.video import Report, restyle_video
-from realtime.options import EngineOptions, ImageOptions, Options, PaintOptions, VideoOptions
+from realtime.option_fields import takes
+from realtime.options import EngineOptions, ImageOptions, PaintOptions, VideoOptions
 from realtime.results import BatchSummary, PicturesSummary, VideoSummary
 from realtime.transnet.checkpoint import StyleCard
-
-Method = TypeVar("Method", bound=Callable[..., Any])
-
-
-def takes(kind: type[Options]) -> Callable[[Method], Method]:
-    """Shows the fields of an options class as keyword arguments of a method that takes `**keywords`.
-
-    Args:
-        kind: the options class; its fields' help texts become the end of the method's docstring.
-    """
-
-    def decorate(method: Method) -> Method:
-        own = signature(method)
-        declared = [
-            Parameter(f.name, Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type) for f in kind.fields()
-        ]
-        kept = [p for p in own.parameters.values() if p.kind is not Parameter.VAR_KEYWORD]
-        method.__signature__ = own.replace(parameters=[*kept, *declared])  # type: ignore[attr-defined]
-        lines = "".join(f"\n            {f.name}: {f.info.help}" for f in kind.fields())
-        method.__doc__ = f"{method.__doc__ or ''}\n        Options (`realtime.options.{kind.__name__}`):{lines}\n"
-        return method
-
-    return decorate
 
 
 class Stylizer:

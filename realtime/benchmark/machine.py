@@ -10,8 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from realtime import __version__
 from realtime.engines.machine import cores, cpu_name
+from realtime.version import __version__
 
 _PACKAGES = ("torch", "numpy", "av", "onnxruntime-gpu", "onnxruntime", "openvino")
 

@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from realtime import __version__
 from realtime.benchmark.machine import peak_memory
 from realtime.transnet.checkpoint import write_atomically
+from realtime.version import __version__
 
 _FOLLOWED = ("decode", "infer", "paint", "encode")
 _SAMPLE = 0.05

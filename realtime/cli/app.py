@@ -14,11 +14,11 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
-from realtime import __version__
 from realtime.cli import bench, demo, doctor, evaluate, export, image, paint, styles, train, video, webcam
 from realtime.cli.command import command
 from realtime.cli.common import Debug, State, say
 from realtime.errors import RestyleError, one_line
+from realtime.version import __version__
 
 # No rich markup in help texts: plain ones are drawn without importing rich, which doubles the time that help takes.
 app = typer.Typer(

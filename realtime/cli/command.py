@@ -20,7 +20,7 @@ import typer
 from typer.core import TyperCommand
 
 from realtime.cli.common import State
-from realtime.options import Field, OptionError, Options, without_none
+from realtime.option_fields import Field, OptionError, Options, without_none
 
 
 class Given(frozenset[str]):

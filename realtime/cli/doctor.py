@@ -19,6 +19,8 @@ def doctor(console: ConsoleOptions) -> None:
     if console.json:
         print_json(found)
         return
+    if found["installation"]:
+        _section("Installation", found["installation"])
     cpu = found["cpu"]
     _section("Versions", [f"{name} {number}" for name, number in found["versions"].items()])
     _section(
