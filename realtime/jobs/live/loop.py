@@ -4,36 +4,33 @@ from __future__ import annotations
 
 import threading
 import time
-from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 from realtime import pipeline
 from realtime.errors import RestyleError
 from realtime.frames import Frame
 from realtime.jobs.live.controls import HELP, Controls
+from realtime.jobs.live.handover import Handover
+from realtime.jobs.live.outcome import Outcome, percentile
 from realtime.jobs.live.painter import LivePainter, Picture
 from realtime.jobs.live.recording import ActiveRecording
 from realtime.media.live.camera import Shot
-from realtime.media.live.recorder import Recording
 from realtime.media.live.window import Overlay
 
-End = Literal["frames", "seconds", "quit", "source ended", "source lost", "interrupted"]
-
-_IDLE = 0.02
-_REDRAW = 0.1
-_SILENT = 1.0
+_IDLE_SECONDS = 0.02
+_REDRAW_SECONDS = 0.1
+_SILENT_SECONDS = 1.0
 _MESSAGE_SECONDS = 2.5
-_NUMBERS_SECONDS = 0.5
-_RECENT = 60
-_GRACE = 1.5
-_ENCODER_GRACE = 10.0
+_FIGURES_SECONDS = 0.5
+_RECENT_PICTURES = 60
+_SOURCE_END_SECONDS = 1.5
+_ENCODER_END_SECONDS = 10.0
 
 
 class Source(Protocol):
-    """Where pictures come from: a `realtime.media.live.camera.Camera`."""
+    """A source of pictures: a `realtime.media.live.camera.Camera`."""
 
     def __iter__(self) -> Iterator[Shot]: ...
     def stop(self) -> None: ...
@@ -46,7 +43,7 @@ class Source(Protocol):
 
 
 class Screen(Protocol):
-    """Where pictures are shown: a `realtime.media.live.window.Window`."""
+    """Shows pictures: a `realtime.media.live.window.Window`."""
 
     def show(self, frame: Frame, overlay: Overlay) -> None: ...
     def keys(self) -> list[str]: ...
@@ -56,7 +53,7 @@ class Screen(Protocol):
 
 
 class NoScreen:
-    """Shows nothing, and has no keys: for servers and tests."""
+    """A screen that shows nothing and has no keys, for servers and tests."""
 
     closed = False
 
@@ -72,97 +69,9 @@ class NoScreen:
 
 
 class Sink(Protocol):
-    """Takes every picture after it was shown: a `realtime.media.live.virtual_camera.VirtualCamera`."""
+    """Receives every picture after it was shown: a `realtime.media.live.virtual_camera.VirtualCamera`."""
 
     def send(self, frame: Frame) -> None: ...
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that is not exceeded by `share` of them; 0 of none."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
-
-
-@dataclass
-class Outcome:
-    """What a run has done.
-
-    Attributes:
-        frames_in: pictures that were captured, up to the last one that was shown.
-        frames_out: pictures that were shown.
-        seconds: from the first to the last picture shown.
-        latencies: of each picture shown, from capture to its being shown, in seconds (4 bytes a picture).
-        first_shown: `time.perf_counter` when the first picture was shown; 0 where none was.
-        end: why it ended.
-        recordings: what was recorded.
-        snapshots: how many pictures were saved.
-        warnings: what went wrong without ending the run, in words.
-        notes: what else is worth knowing.
-    """
-
-    frames_in: int = 0
-    frames_out: int = 0
-    seconds: float = 0.0
-    latencies: array[float] = field(default_factory=lambda: array("f"))
-    first_shown: float = 0.0
-    end: End = "source ended"
-    recordings: list[Recording] = field(default_factory=list)
-    snapshots: int = 0
-    warnings: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def dropped(self) -> int:
-        """Pictures that the source gave and nobody saw."""
-        return self.frames_in - self.frames_out
-
-    @property
-    def fps(self) -> float:
-        """Pictures shown per second."""
-        return (self.frames_out - 1) / self.seconds if self.seconds > 0 else 0.0
-
-
-class _Handover:
-    """Hands each picture to the main thread, and tells the giver when it was shown."""
-
-    def __init__(self) -> None:
-        self._picture: Picture | None = None
-        self._shown: list[float] = []
-        self._closed = False
-        lock = threading.Lock()
-        self._given, self._recordingn = threading.Condition(lock), threading.Condition(lock)
-
-    def give(self, picture: Picture) -> float | None:
-        """Waits until the picture was shown, and says when; None: nothing is shown any more."""
-        with self._recordingn:
-            if self._closed:
-                return None
-            self._picture = picture
-            self._shown.clear()
-            self._given.notify()
-            while not self._shown and not self._closed:
-                self._recordingn.wait()
-            return self._shown[0] if self._shown else None
-
-    def next(self, seconds: float) -> Picture | None:
-        """The next picture; None where none comes in so many seconds."""
-        with self._given:
-            if self._picture is None:
-                self._given.wait(seconds)
-            picture, self._picture = self._picture, None
-            return picture
-
-    def done(self, shown: float) -> None:
-        """The picture was shown."""
-        with self._recordingn:
-            self._shown.append(shown)
-            self._recordingn.notify()
-
-    def close(self) -> None:
-        """Lets the giver go, now and for ever."""
-        with self._recordingn:
-            self._closed = True
-            self._recordingn.notify()
 
 
 class Session:
@@ -185,24 +94,24 @@ class Session:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Args:
-        source: what is captured.
-        painter: what makes a picture of it.
-        screen: where it is shown.
+        source: captures pictures.
+        painter: paints them.
+        screen: shows them.
         controls: what the keys do.
         about: backend and device, for the overlay.
-        sinks: get every shown picture.
+        sinks: receive every shown picture.
         record: begins a recording of pictures like this one.
-        first_recording: a recording that is to hold the very first picture.
-        save: saves a picture, and says where.
-        frames: end after so many pictures were shown.
-        seconds: end after so many seconds since the first one was shown.
-        clock: the present in seconds; the same that the source stamps its pictures with.
+        first_recording: a recording that begins with the first picture.
+        save: saves a picture; returns its path.
+        frames: end after this many pictures were shown.
+        seconds: end this long after the first picture was shown.
+        clock: the present in seconds; the clock of the source's capture times.
         """
         self._source, self._painter, self._screen, self._controls = source, painter, screen, controls
         self._about, self._sinks, self._open_recording, self._save = about, sinks, record, save
         self._frames, self._seconds, self._clock = frames, seconds, clock
         self.outcome = Outcome()
-        self._handover = _Handover()
+        self._handover = Handover()
         self._failure: BaseException | None = None
         self._recording = first_recording
         self._recording_opens = False
@@ -210,16 +119,16 @@ class Session:
         self._helpers: list[threading.Thread] = []
         self._last: Picture | None = None
         self._last_shown = 0.0
-        self._recent: deque[tuple[float, float]] = deque(maxlen=_RECENT)
+        self._recent: deque[tuple[float, float]] = deque(maxlen=_RECENT_PICTURES)
         self._message, self._message_until = "", 0.0
-        self._numbers, self._numbers_until = "", 0.0
+        self._figures_text, self._figures_until = "", 0.0
         self._drawn = 0.0
 
     def run(self) -> Outcome:
-        """Capture, paint and show until something ends it.
+        """Captures, paints and shows until something ends the run.
 
         Returns:
-            what was done; after Ctrl-C, too (`end` says "interrupted").
+            what was done; also after Ctrl-C, where `end` is "interrupted".
 
         Raises:
             RestyleError: a stage failed, or a recording could not be completed. What was recorded is kept.
@@ -233,10 +142,10 @@ class Session:
         finally:
             self._source.stop()
             self._handover.close()
-            # A source can be stuck in a call of FFmpeg's that ends by itself; nobody has to wait for that.
-            runner.join(_GRACE)
+            # A source may be inside a call of FFmpeg that takes long to end; the user need not wait for that.
+            runner.join(_SOURCE_END_SECONDS)
             for helper in self._helpers:
-                helper.join(_ENCODER_GRACE)
+                helper.join(_ENCODER_END_SECONDS)
             self._end_recording("")
         self.outcome.seconds = self._last_shown - self.outcome.first_shown
         if self._failure is not None:
@@ -278,7 +187,7 @@ class Session:
 
     def _show_all(self, runner: threading.Thread) -> None:
         while True:
-            picture = self._handover.next(_IDLE)
+            picture = self._handover.next(_IDLE_SECONDS)
             now = self._clock()
             if picture is not None:
                 self._last = picture
@@ -289,7 +198,7 @@ class Session:
                 self._count(picture, shown)
                 self._drawn = shown
             else:
-                if self._last is not None and now - self._drawn > _REDRAW:
+                if self._last is not None and now - self._drawn > _REDRAW_SECONDS:
                     self._screen.show(self._last.frame, self._overlay(now))
                     self._drawn = now
                 keys = self._screen.keys()
@@ -331,7 +240,7 @@ class Session:
         return True
 
     def _pressed(self, key: str) -> bool:
-        """Does what a key asks for; True: it is the end."""
+        """Carries out a key. Returns whether the run ends."""
         before = self._controls.look.style
         command = self._controls.press(key)
         if self._controls.look.style != before:
@@ -348,7 +257,7 @@ class Session:
             self._screen.toggle_full_screen()
         return command == "quit"
 
-    # What the user reads
+    # Text on the picture
 
     def say(self, text: str) -> None:
         """Shows a message for a few seconds."""
@@ -359,7 +268,7 @@ class Session:
         if controls.help:
             return Overlay(help=HELP)
         message = self._source.status
-        if not message and self._recent and now - self._recent[-1][0] > _SILENT:
+        if not message and self._recent and now - self._recent[-1][0] > _SILENT_SECONDS:
             message = f"no picture for {now - self._recent[-1][0]:.0f} s"
         if not message and now < self._message_until:
             message = self._message
@@ -380,15 +289,15 @@ class Session:
 
     def _figures(self, now: float) -> str:
         """Rate, latency and dropped pictures, renewed twice a second so that they can be read."""
-        if now >= self._numbers_until and len(self._recent) > 1:
+        if now >= self._figures_until and len(self._recent) > 1:
             (begin, _), (end, _) = self._recent[0], self._recent[-1]
             fps = (len(self._recent) - 1) / (end - begin) if end > begin else 0.0
             latency = percentile([latency for _, latency in self._recent], 0.5)
-            self._numbers = f"{fps:.1f} fps  {1000 * latency:.0f} ms  {self.outcome.dropped} dropped"
-            self._numbers_until = now + _NUMBERS_SECONDS
-        return self._numbers
+            self._figures_text = f"{fps:.1f} fps  {1000 * latency:.0f} ms  {self.outcome.dropped} dropped"
+            self._figures_until = now + _FIGURES_SECONDS
+        return self._figures_text
 
-    # What takes a moment, beside everything else
+    # Work in threads of its own: it must not delay the pictures
 
     def _help(self, work: Callable[..., None], argument: object) -> None:
         helper = threading.Thread(target=work, args=(argument,), name="restyle-helper", daemon=True)

@@ -10,7 +10,8 @@ from pathlib import Path
 from realtime.errors import InputError
 from realtime.frames import Frame
 from realtime.jobs.live.controls import Controls
-from realtime.jobs.live.loop import NoScreen, Outcome, Session, percentile
+from realtime.jobs.live.loop import NoScreen, Session
+from realtime.jobs.live.outcome import Outcome, percentile
 from realtime.jobs.live.painter import LivePainter, Look
 from realtime.jobs.live.recording import ActiveRecording, free_name
 from realtime.jobs.live.resolution_controller import ResolutionController, ladder
