@@ -16,10 +16,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar, get_args
 
-from realtime.errors import RestyleError, StageError
+from realtime.bounded_queue import BoundedQueue
+from realtime.errors import RestyleError, StageError, one_line
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -27,14 +28,14 @@ U = TypeVar("U")
 Stage = Literal["decode", "infer", "encode"]
 Policy = Literal["wait", "drop-oldest"]
 Trace = Callable[[str, Sequence[Any], float, float], None]
-"""What is told of each call of a stage, in its own thread: the stage, its items, and `time.perf_counter` at the begin
-and the end."""
+"""Is called after each call of a stage, in the stage's thread, with the stage, its items, and `time.perf_counter`
+before and after the call."""
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 
 TICK = 0.1
-"""Seconds between two calls of `progress`, and the longest time that a set `cancel` event goes unseen."""
+"""Seconds between two calls of `progress`, and the longest time until a `cancel` event is noticed."""
 
 
 class Cancelled(RestyleError):
@@ -44,10 +45,10 @@ class Cancelled(RestyleError):
 
 
 class Future(Generic[U]):
-    """Results that are being worked on.
+    """Results that are not ready yet.
 
     Args:
-        result: waits for them and gives them, in order, or raises what went wrong.
+        result: waits for the results and returns them in order, or raises what went wrong.
     """
 
     def __init__(self, result: Callable[[], Sequence[U]]) -> None:
@@ -56,11 +57,11 @@ class Future(Generic[U]):
 
 @dataclass(slots=True)
 class StageTime:
-    """What one stage has cost.
+    """The cost of one stage.
 
     Attributes:
         busy_seconds: wall-clock time inside the stage's callback, waiting on queues left out.
-        frames: items that came out of the callback.
+        frames: items that the callback has returned.
         cpu_seconds: CPU time of the stage's own thread. Threads that the callback starts itself (a network's or an
             encoder's workers) are not in it.
     """
@@ -77,12 +78,12 @@ class StageTime:
 
 @dataclass(slots=True)
 class Report:
-    """What a run has done.
+    """The counts and times of a run.
 
     Attributes:
-        frames_in: items that the source gave.
-        frames_out: items that the sink has taken.
-        dropped: items that the "drop-oldest" policy threw away; frames_in = frames_out + dropped.
+        frames_in: items from the source.
+        frames_out: items that the sink received.
+        dropped: items that the "drop-oldest" policy dropped; frames_in = frames_out + dropped.
         seconds: wall-clock time of the whole run.
         stages: busy time by stage: "decode", "infer", "encode".
     """
@@ -97,82 +98,6 @@ class Report:
     def fps(self) -> float:
         """Items out per wall-clock second."""
         return self.frames_out / self.seconds if self.seconds > 0 else 0.0
-
-    def as_dict(self) -> dict[str, Any]:
-        """The report as plain numbers, each stage with its `fps`, ready for JSON."""
-        result = asdict(self)
-        result["fps"] = self.fps
-        result["stages"] = {name: {**asdict(stage), "fps": stage.fps} for name, stage in self.stages.items()}
-        return result
-
-
-class _Queue(Generic[T]):
-    """A bounded queue between two threads that can be shut from outside.
-
-    The standard library's queue has no way to wake a blocked thread before Python 3.13, and can neither drop its
-    oldest item nor hand out a batch in one go.
-    """
-
-    def __init__(self, depth: int, policy: Policy) -> None:
-        self.dropped = 0
-        self._items: deque[T] = deque()
-        self._depth = depth
-        self._drop = policy == "drop-oldest"
-        self._ended = False  # the producer is through; what is queued is still handed out
-        self._stopped = False  # the run is over; nothing more goes in or out
-        lock = threading.Lock()
-        self._readable = threading.Condition(lock)
-        self._writable = threading.Condition(lock)
-
-    def put(self, item: T) -> bool:
-        """Adds an item, waiting (or dropping the oldest) when full. False: the run is over, the item was not taken."""
-        with self._writable:
-            if self._drop:
-                if len(self._items) >= self._depth:
-                    self._items.popleft()
-                    self.dropped += 1
-            else:
-                while len(self._items) >= self._depth and not self._stopped:
-                    self._writable.wait()
-            if self._stopped:
-                return False
-            self._items.append(item)
-            self._readable.notify()
-            return True
-
-    def take(self, limit: int, fits: Callable[[T, T], bool] | None = None) -> list[T]:
-        """The next batch of up to `limit` items that fit with its first; empty when there is nothing more to come.
-
-        Waits for a full batch, except where the queue drops: there an item that waits for company grows old.
-        """
-        batch: list[T] = []
-        with self._readable:
-            while len(batch) < limit:
-                while not self._items and not self._ended and not self._stopped:
-                    if batch and self._drop:
-                        return batch
-                    self._readable.wait()
-                if self._stopped:
-                    return []
-                if not self._items or (batch and fits is not None and not fits(batch[0], self._items[0])):
-                    break
-                batch.append(self._items.popleft())
-                self._writable.notify()
-        return batch
-
-    def end(self) -> None:
-        """Says that nothing more will be put."""
-        with self._readable:
-            self._ended = True
-            self._readable.notify_all()
-
-    def stop(self) -> None:
-        """Lets go of both sides at once, and of whatever is queued."""
-        with self._readable:
-            self._stopped = True
-            self._items.clear()
-            self._readable.notify_all()
-            self._writable.notify_all()
 
 
 class _Run(Generic[T, U]):
@@ -193,8 +118,8 @@ class _Run(Generic[T, U]):
         self.source, self.work, self.sink = source, work, sink
         self.batch, self.ahead, self.fits, self.trace = batch, ahead, fits, trace
         self.times: dict[Stage, StageTime] = {name: StageTime() for name in STAGES}
-        self.decoded: _Queue[T] = _Queue(depth, policy)
-        self.inferred: _Queue[U] = _Queue(depth, "wait")
+        self.decoded: BoundedQueue[T] = BoundedQueue(depth, drop_oldest=policy == "drop-oldest")
+        self.inferred: BoundedQueue[U] = BoundedQueue(depth, drop_oldest=False)
         self.finished = threading.Event()
         self._ended: dict[Stage, threading.Event] = {name: threading.Event() for name in STAGES}
         self.failure: tuple[Stage, BaseException] | None = None
@@ -342,8 +267,8 @@ def _close(source: object) -> None:
         close()
 
 
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
+def _described(error: BaseException) -> str:
+    text = one_line(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
@@ -353,7 +278,7 @@ def _raise(stage: Stage, error: BaseException) -> None:
         error.__dict__.setdefault("stage", stage)
         error.add_note(f"raised by the {stage} stage")
         raise error
-    raise StageError(stage, _one_line(error)) from error
+    raise StageError(stage, _described(error)) from error
 
 
 def run(
@@ -376,12 +301,12 @@ def run(
 
     Args:
         source: iterated in the decode thread, and closed there if it has a `close`.
-        work: takes 1 to `batch` items and gives one result for each, in order; or a `Future` of them, at once.
+        work: takes 1 to `batch` items and returns one result for each, in order, or a `Future` of them.
         sink: takes one result.
         batch: most items in one call of `work`. "wait" fills batches as long as the source has more; "drop-oldest"
             takes what has arrived.
-        ahead: so many calls of `work` that gave futures may be under way when the next is made. With one, workers that
-            are done with their part of a batch go on with the next while others still finish this one.
+        ahead: number of calls of `work` that may be unfinished when the next is made. With one, workers that have
+            finished their part of a batch begin the next batch while others still finish this one.
         fits: whether b may join a batch that begins with a, as fits(a, b); None: always. Must be quick, and must not
             raise.
         depth: bound of each of the two queues, in items.

@@ -233,13 +233,6 @@ def test_cpu_time_is_counted_by_stage() -> None:
     assert report.stages["encode"].cpu_seconds < 0.09
 
 
-def test_a_report_as_plain_numbers() -> None:
-    result = run(range(3), same, nothing).as_dict()
-    assert result["frames_out"] == 3
-    assert set(result["stages"]) == {"decode", "infer", "encode"}
-    assert {"busy_seconds", "frames", "fps"} <= set(result["stages"]["infer"])
-
-
 def test_progress_is_called_by_the_caller_and_at_the_end() -> None:
     calls: list[tuple[int, str]] = []
 

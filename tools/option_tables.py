@@ -27,8 +27,9 @@ COMMANDS = {
 
 HEAD = """# Options
 
-Made by `python -m tools.option_tables` from `realtime/options.py`; do not edit. Every command also has `--json`, `--quiet`
-and `--debug`. In Python an option has the name of its column *Python*: `stylizer.video("in.mp4", "out.mp4", strength=0.8)`.
+Made by `python -m tools.option_tables` from `realtime/options.py`; do not edit. Every command also has `--json`,
+`--quiet` and `--debug`. In Python an option has the name in the column *Python*:
+`stylizer.video("in.mp4", "out.mp4", strength=0.8)`.
 """
 
 
