@@ -1,7 +1,8 @@
-"""A network that looks at the whole picture, settled for one picture: from then on it looks no further than its reach.
+"""Instance norm with the statistics of one picture as constants.
 
-Instance norm asks for the statistics of the whole picture in every block. A picture too large for that is painted in
-tiles, by a network whose norms have become constants: the statistics of crops spread over the picture, taken together.
+Instance norm needs the statistics of the whole picture in every block. A picture that is too large for that is painted
+in tiles, by a network whose norms have become constants: the statistics of crops spread over the picture, taken
+together.
 """
 
 from __future__ import annotations
@@ -12,36 +13,52 @@ import torch
 from torch import Tensor, nn
 
 from realtime.frames import Matrix, Range
-from realtime.transnet.folding import FoldedBlock, PictureNorm, fold
+from realtime.transnet.folding import PictureNorm, fold
 from realtime.transnet.network import FLOOR, Block, InstanceNorm, TransNet
+
+
+class _JointNorm(nn.Module):
+    """A `PictureNorm` over all pictures of a batch together. Keeps the statistics: (1, C, 1, 1)."""
+
+    variance: Tensor
+    mean: Tensor
+
+    def __init__(self, norm: PictureNorm) -> None:
+        super().__init__()
+        self.norm = norm
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.variance, self.mean = torch.var_mean(x.float(), (0, 2, 3), keepdim=True, unbiased=False)
+        return self.norm.scaled(x, self.variance, self.mean)
 
 
 @torch.inference_mode()
 def freeze_statistics(network: TransNet, cells: Tensor, matrix: Matrix, range: Range) -> TransNet:
-    """The network for one picture, its instance norms as batch norms with the picture's own statistics.
+    """The network for one picture: its instance norms as batch norms with the picture's own statistics.
 
     Args:
         network: of norm "instance", in its training form; it stays as it is.
-        cells: (N, 24, h, w) codes - 128 as a folded network takes them: crops of the picture, or all of it as one.
-        matrix, range: what the codes mean.
+        cells: (N, 24, h, w) codes - 128, as a folded network takes them: crops of the picture, or all of it.
+        matrix, range: meaning of the codes.
 
     Returns:
-        a network of norm "batch" that paints this picture as `network` does, as far as the crops stand for it.
+        a network of norm "batch" that paints this picture as `network` does, as far as the crops represent it.
     """
     folded = fold(network, matrix, range)
-    for module in folded.modules():
-        if isinstance(module, PictureNorm):
-            module.joint = True
+    norms = []
+    for block in folded.blocks:
+        assert isinstance(block, Block) and isinstance(block.norm, PictureNorm)
+        block.norm = _JointNorm(block.norm)
+        norms.append(block.norm)
     folded(cells.float())
-    settled = TransNet(replace(network.architecture, norm="batch")).to(cells.device)
-    settled.load_state_dict(network.state_dict())
-    for old, seen, new in zip(network.blocks, folded.blocks, settled.blocks, strict=True):
-        assert isinstance(old, Block) and isinstance(seen, FoldedBlock) and isinstance(new, Block)
-        before, left, after = old.norm, seen.norm, new.norm
-        assert isinstance(before, InstanceNorm) and isinstance(left, PictureNorm) and isinstance(after, nn.BatchNorm2d)
-        assert before.running_mean is not None and before.running_var is not None and left.found is not None
-        mean, variance = left.found
-        usual = before.running_var + before.eps
-        after.running_mean = before.running_mean + mean * usual.sqrt()
-        after.running_var = (variance + FLOOR) * usual - after.eps
-    return settled.eval()
+    frozen = TransNet(replace(network.architecture, norm="batch")).to(cells.device)
+    frozen.load_state_dict(network.state_dict())
+    for before, seen, after in zip(network.blocks, norms, frozen.blocks, strict=True):
+        assert isinstance(before, Block) and isinstance(after, Block)
+        usual, constant = before.norm, after.norm
+        assert isinstance(usual, InstanceNorm) and isinstance(constant, nn.BatchNorm2d)
+        assert usual.running_mean is not None and usual.running_var is not None
+        variance = usual.running_var + usual.eps
+        constant.running_mean = usual.running_mean + seen.mean.flatten() * variance.sqrt()
+        constant.running_var = (seen.variance.flatten() + FLOOR) * variance - constant.eps
+    return frozen.eval()

@@ -1,17 +1,21 @@
 """TransNet: a feed-forward style network that works on the codec's own planes.
 
 Planes in, planes out. Y is unshuffled by 4 and U, V by 2, so that a 4:2:0 picture becomes 24 channels at a quarter of
-its size: half the numbers of RGB and no colour conversion. Most of the work is done by residual 3x3 convolutions at an
-eighth of the size, where the receptive field is wide and the cost small. The idea of one trained network per style is
-Johnson et al. 2016 (arXiv 1603.08155); sub-pixel output is Shi et al. 2016 (arXiv 1609.05158).
+its size: half as many numbers as RGB, and no conversion of colours. Most of the work is done by residual 3x3
+convolutions at an eighth of the size, where the receptive field is wide and the cost is low. One trained network per
+style is the idea of Johnson et al. 2016 (arXiv 1603.08155); sub-pixel output is that of Shi et al. 2016 (arXiv
+1609.05158).
 
-Two properties hold by construction, and tests hold them:
+Two properties hold by construction, and tests check them:
 
-* No statistics over the picture, unless the network asks for them (norm "instance"): other normalisation is folded into
-  the convolutions for inference or works on one position alone. So what a pixel becomes depends on its neighbourhood
-  only; nothing flickers when the far side of the scene changes.
+* No statistics over the picture, except in networks of norm "instance": batch norm is folded into the convolutions for
+  inference. So an output pixel depends on its neighbourhood only, and nothing flickers when another part of the scene
+  changes.
 * No grid: every sub-pixel convolution is *phase-equalised*. The taps of the channels that become neighbouring pixels
-  sum to the same value, so that a flat input gives a flat output and no pattern of the unshuffling can form there.
+  sum to the same value, so a flat input gives a flat output.
+
+There is one forward, `TransNet.forward`. For inference, `realtime.transnet.folding` and `realtime.engines.torch.fused`
+exchange the modules that it calls and leave the forward as it is.
 """
 
 from __future__ import annotations
@@ -24,9 +28,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Norm = Literal["none", "batch", "layer", "instance"]
+Norm = Literal["none", "batch", "instance"]
 Phases = Literal["equal", "free"]
-Convolution = Literal["plain", "depthwise"]
 Cell = Literal[4, 8]
 
 PLANE_CHANNELS = 24
@@ -36,30 +39,31 @@ CENTER = 128.0
 """The code that becomes 0 in the network."""
 
 SCALE = 64.0
-"""Codes per unit in the network: a power of two, so that folding it into weights loses nothing."""
+"""Codes per unit in the network: a power of two, so that folding it into weights is exact."""
 
 MOMENTUM = 0.02
-"""What one batch counts for in the running statistics of a norm."""
+"""Share of one batch in the running statistics of a norm."""
 
 MULTIPLE = 8
-"""Width and height the network takes are multiples of this many luma pixels."""
+"""The network takes widths and heights that are multiples of this many luma pixels."""
+
+_REMOVED = {"convolution": "plain"}
+"""Keys of older checkpoints, with the one value that networks still have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """What a TransNet is made of; stored in every checkpoint.
+    """What a TransNet consists of; stored in every checkpoint.
 
     Attributes:
         width: channels at 1/4 size.
         body: channels of the body.
-        dilations: one residual block of two 3x3 convolutions for each entry; the entry dilates the second.
-        norm: "batch" is folded to constants for inference, "layer" normalises over the channels of each position (in
-            the body only), "instance" over the picture (in the residual blocks; "batch" elsewhere; see `InstanceNorm`).
-        contours: periods, in codes, of the contour planes that go into the body (see `Contours`); none without them.
-        convolution: of the residual blocks. "depthwise" splits each 3x3 into one a channel and a 1x1 (Howard et al.
-            2017, arXiv 1704.04861).
+        dilations: one residual block of two 3x3 convolutions for each entry, which dilates the second.
+        norm: "batch" becomes constants for inference; "instance" normalises each picture by itself in the residual
+            blocks, and is "batch" elsewhere (see `InstanceNorm`).
+        contours: periods, in codes, of the contour planes that the body receives (see `Contours`); may be empty.
         cell: the body works at 1/8 or at 1/4 of the size.
-        phases: "equal" phase-equalises the sub-pixel convolutions, "free" leaves them as they are (`identity_network`).
+        phases: "equal" phase-equalises the sub-pixel convolutions, "free" does not (for `identity_network`).
     """
 
     width: int = 32
@@ -67,7 +71,6 @@ class Architecture:
     dilations: tuple[int, ...] = (1, 2, 2, 1)
     norm: Norm = "batch"
     contours: tuple[int, ...] = (4, 8, 16, 32)
-    convolution: Convolution = "plain"
     cell: Cell = 8
     phases: Phases = "equal"
 
@@ -78,7 +81,7 @@ class Architecture:
             raise ValueError(f"dilations must be positive, not {self.dilations}")
         if any(p < 1 for p in self.contours):
             raise ValueError(f"contours must be positive, not {self.contours}")
-        choices = {"norm": Norm, "phases": Phases, "convolution": Convolution, "cell": Cell}
+        choices = {"norm": Norm, "phases": Phases, "cell": Cell}
         for name, kind in choices.items():
             if getattr(self, name) not in get_args(kind):
                 allowed = ", ".join(str(value) for value in get_args(kind))
@@ -95,6 +98,7 @@ class Architecture:
         Raises:
             ValueError: a key is unknown or a value is out of range.
         """
+        values = {key: value for key, value in values.items() if _REMOVED.get(key) != value}
         unknown = set(values) - {f.name for f in fields(cls)}
         if unknown:
             raise ValueError(f"unknown keys {sorted(unknown)}")
@@ -103,83 +107,127 @@ class Architecture:
 
     @property
     def macs_per_pixel(self) -> float:
-        """Multiply-accumulates for one luma pixel, convolutions only."""
+        """Multiply-accumulates per luma pixel, of the convolutions."""
         quarter = 9 * (2 * PLANE_CHANNELS * self.width + self.width**2) / 16  # stem, out, refine
-        phases = self.cell**2 // 16
         planes = 3 * len(self.contours)
-        body = 9 * self.width * self.body + self.body * phases * self.width  # down and up
-        one = 9 * self.body**2 if self.convolution == "plain" else self.body * (9 + self.body)
+        down_and_up = 9 * self.width * self.body + self.body * self.width * self.cell**2 // 16
+        blocks = len(self.dilations) * 2 * 9 * self.body**2
         contours = (4 * PLANE_CHANNELS * planes + 9 * 2 * planes * self.body * self.contour_phases) / MULTIPLE**2
-        return quarter + contours + (body + len(self.dilations) * 2 * one) / self.cell**2
+        return quarter + contours + (down_and_up + blocks) / self.cell**2
 
     @property
     def contour_phases(self) -> int:
-        """Cells of the body that lie in one of the contours' cells, which are 8 pixels wide whatever the body's are."""
+        """Cells of the body in one cell of the contours, which is 8 pixels wide whatever the body's is."""
         return (MULTIPLE // self.cell) ** 2
 
     @property
     def reach(self) -> int:
-        """Luma pixels that a pixel of the output can depend on, at most, in each direction."""
+        """Luma pixels that an output pixel can depend on, at most, in each direction."""
         quarter_cells = 4  # stem, down, refine, out
         body_cells = sum(1 + d for d in self.dilations)
         mix = MULTIPLE * bool(self.contours)
-        # and both may lie at the far ends of their cells
+        # the last term: the two pixels may lie at opposite ends of their cells
         return 4 * quarter_cells + self.cell * body_cells + mix + MULTIPLE
 
 
-class ChannelNorm(nn.Module):
-    """Layer normalisation over the channels of each position (Ba et al. 2016), blind to local contrast."""
+class TransNet(nn.Module):
+    """The network in its training form. `fold` (realtime.transnet.folding) makes the form that engines run."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, architecture: Architecture) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
+        a = self.architecture = architecture
+        # At 1/4 size a norm must fold away: instance norm would cost more there than the convolution itself.
+        outside: Norm = "batch" if a.norm == "instance" else a.norm
+        self.stem = Conv(PLANE_CHANNELS, a.width)
+        self.stem_norm = make_norm(outside, a.width)
+        self.stem_relu: nn.Module = nn.ReLU()
+        self.down = Conv(a.width, a.body, stride=a.cell // 4)
+        self.down_norm = make_norm(outside, a.body)
+        self.down_relu: nn.Module = nn.ReLU()
+        self.contours = Contours(a.contours) if a.contours else None
+        self.mix = _contour_mix(a) if a.contours else None
+        self.blocks = nn.Sequential(*(Block(a.body, d, a.norm) for d in a.dilations))
+        self.up = PhaseConv(a.body, (a.cell**2 // 16,) * a.width, 1, a.phases)
+        self.up_relu: nn.Module = nn.ReLU()
+        self.refine = Conv(a.width, a.width)
+        self.refine_norm = make_norm(outside, a.width)
+        self.refine_relu: nn.Module = nn.ReLU()
+        self.out = PhaseConv(a.width, (16, 4, 4), 3, a.phases)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> the same."""
-        x = x.permute(0, 2, 3, 1)
-        w, b = self.weight.to(x.dtype), self.bias.to(x.dtype)
-        return F.layer_norm(x, (x.shape[-1],), w, b, 1e-3).permute(0, 3, 1, 2)
+    def forward(self, planes: Tensor) -> Tensor:
+        """Paint.
+
+        Args:
+            planes: (N, 24, H/4, W/4) float, as `pack_planes` makes them: bt709 limited range, (code - 128) / 64.
+
+        Returns:
+            the same shape and meaning.
+        """
+        # 1/4 size
+        x = self.stem_relu(self.stem_norm(self.stem(planes)))
+        # the body, at 1/8 or 1/4
+        x = self.down_relu(self.down_norm(self.down(x)))
+        if self.contours is not None and self.mix is not None:
+            x = self._add_contours(x, self.contours(planes), self.mix)
+        x = self.blocks(x)
+        x = F.pixel_shuffle(self.up_relu(self.up(x)), self.architecture.cell // 4)
+        # 1/4 size
+        x = self.refine_relu(self.refine_norm(self.refine(x)))
+        return cast(Tensor, self.out(x))
+
+    def _add_contours(self, x: Tensor, waves: Tensor, mix: Conv) -> Tensor:
+        if self.architecture.cell == MULTIPLE:
+            return mix.add_to(x, waves)
+        return x + F.pixel_shuffle(mix(waves), MULTIPLE // self.architecture.cell)
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of trained values."""
+        return sum(p.numel() for p in self.parameters())
 
 
-FLOOR = 0.02
-"""Part of a channel's usual variance that `InstanceNorm` adds to a picture's: what is all but flat is not blown up."""
+class Conv(nn.Conv2d):
+    """A convolution padded by replication.
 
-
-class InstanceNorm(nn.BatchNorm2d):
-    """Instance normalisation (Ulyanov et al. 2016, arXiv 1607.08022): each channel over each picture by itself.
-
-    Every photograph comes to the body with the same statistics, so that a dim one gets the painting's full strokes. The
-    running statistics, gathered as batch norm does, serve as a measure only: a picture without anything in it, a black
-    one with the sensor's noise, is not stretched to full contrast (see `FLOOR`).
+    Padding by zeros would tell the network where the border is, and the style loss rewards painting a frame there.
     """
 
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, momentum=MOMENTUM)
+    bias: nn.Parameter
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        side: int = 3,
+        *,
+        stride: int = 1,
+        dilation: int = 1,
+        device: torch.device | None = None,
+    ) -> None:
+        padding = dilation * (side // 2)
+        super().__init__(inputs, outputs, side, stride, padding, dilation, padding_mode="replicate", device=device)
+
+    def add_to(self, total: Tensor, x: Tensor) -> Tensor:
+        """`total` and the convolution of `x`, added."""
+        return cast(Tensor, self(x).add_(total))
+
+
+class PhaseConv(Conv):
+    """A convolution whose output channels are sub-pixels of `groups` planes; see `equalise_phases`."""
+
+    def __init__(self, inputs: int, groups: tuple[int, ...], side: int, phases: Phases) -> None:
+        super().__init__(inputs, sum(groups), side)
+        self.groups_of_phases, self.phases = groups, phases
+
+    def equalised(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias as they are used."""
+        if self.phases == "free":
+            return self.weight, self.bias
+        return equalise_phases(self.weight, self.bias, self.groups_of_phases)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> the same. Statistics are taken in fp32 whatever the rest is."""
-        assert self.running_mean is not None and self.running_var is not None
-        with torch.autocast(x.device.type, enabled=False):
-            wide = x.float()
-            variance, mean = torch.var_mean(wide, (2, 3), keepdim=True, unbiased=False)
-            if self.training:
-                with torch.no_grad():
-                    self.running_mean.lerp_(mean.mean((0, 2, 3)), MOMENTUM)
-                    self.running_var.lerp_(variance.mean((0, 2, 3)), MOMENTUM)
-            floor = FLOOR * (self.running_var + self.eps)
-            gain = self.weight[:, None, None] * torch.rsqrt(variance + floor[:, None, None])
-            return ((wide - mean) * gain + self.bias[:, None, None]).to(x.dtype)
-
-
-def _norm(kind: Norm, channels: int) -> nn.Module:
-    if kind == "batch":
-        return nn.BatchNorm2d(channels, momentum=MOMENTUM)
-    if kind == "instance":
-        return InstanceNorm(channels)
-    if kind == "layer":
-        return ChannelNorm(channels)
-    return nn.Identity()
+        """(N, I, H, W) -> (N, O, H, W)."""
+        return cast(Tensor, self._conv_forward(x, *self.equalised()))
 
 
 def equalise_phases(weight: Tensor, bias: Tensor, groups: tuple[int, ...]) -> tuple[Tensor, Tensor]:
@@ -201,48 +249,66 @@ def equalise_phases(weight: Tensor, bias: Tensor, groups: tuple[int, ...]) -> tu
     return weight + ((wanted - sums) / taps)[:, :, None, None], equal_bias
 
 
-class PhaseConv(nn.Conv2d):
-    """A convolution whose output channels are sub-pixels of `groups` planes; see `equalise_phases`."""
+class Block(nn.Module):
+    """Residual block: conv, norm, ReLU, conv. The last convolution starts at zero, so that training starts calmly."""
 
-    def __init__(self, inputs: int, groups: tuple[int, ...], side: int, phases: Phases) -> None:
-        super().__init__(inputs, sum(groups), side, padding=side // 2, padding_mode="replicate")
-        self.groups_of_phases, self.phases = groups, phases
-
-    def equalised(self) -> tuple[Tensor, Tensor]:
-        """Weight and bias as they are used."""
-        assert self.bias is not None
-        if self.phases == "free":
-            return self.weight, self.bias
-        return equalise_phases(self.weight, self.bias, self.groups_of_phases)
+    def __init__(self, channels: int, dilation: int, norm: Norm) -> None:
+        super().__init__()
+        self.first = Conv(channels, channels)
+        self.second = Conv(channels, channels, dilation=dilation)
+        self.norm = make_norm(norm, channels)
+        self.relu: nn.Module = nn.ReLU()
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, I, H, W) -> (N, O, H, W)."""
-        return cast(Tensor, self._conv_forward(x, *self.equalised()))
+        """(N, C, H, W) -> the same."""
+        return self.second.add_to(x, self.relu(self.norm(self.first(x))))
 
 
-def conv3x3(inputs: int, outputs: int, *, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
-    """A 3x3 convolution padded by replication.
+FLOOR = 0.02
+"""Part of a channel's usual variance that `InstanceNorm` adds to a picture's own, so that noise is not amplified."""
 
-    Zeros would tell the network where the border is, and the style loss rewards painting a frame there.
+
+class InstanceNorm(nn.BatchNorm2d):
+    """Instance normalisation (Ulyanov et al. 2016, arXiv 1607.08022): each channel over each picture by itself.
+
+    Every photograph reaches the body with the same statistics, so that a dim one gets the painting's full strokes. The
+    running statistics are gathered as in batch norm, but serve as a scale only: a picture with nothing but the sensor's
+    noise in it is not stretched to full contrast (see `FLOOR`).
     """
-    return nn.Conv2d(inputs, outputs, 3, stride=stride, padding=dilation, dilation=dilation, padding_mode="replicate")
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, momentum=MOMENTUM)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same. Statistics are computed in fp32 whatever the type of `x`."""
+        assert self.running_mean is not None and self.running_var is not None
+        with torch.autocast(x.device.type, enabled=False):
+            wide = x.float()
+            variance, mean = torch.var_mean(wide, (2, 3), keepdim=True, unbiased=False)
+            if self.training:
+                with torch.no_grad():
+                    self.running_mean.lerp_(mean.mean((0, 2, 3)), MOMENTUM)
+                    self.running_var.lerp_(variance.mean((0, 2, 3)), MOMENTUM)
+            floor = FLOOR * (self.running_var + self.eps)
+            gain = self.weight[:, None, None] * torch.rsqrt(variance + floor[:, None, None])
+            return ((wide - mean) * gain + self.bias[:, None, None]).to(x.dtype)
 
 
-def separable(channels: int, *, dilation: int = 1) -> nn.Sequential:
-    """A depthwise 3x3 convolution, padded by replication, and a 1x1 one."""
-    depthwise = nn.Conv2d(
-        channels, channels, 3, padding=dilation, dilation=dilation, groups=channels, padding_mode="replicate"
-    )
-    return nn.Sequential(depthwise, nn.Conv2d(channels, channels, 1))
+def make_norm(kind: Norm, channels: int) -> nn.Module:
+    """The module of a norm; Identity for "none"."""
+    if kind == "batch":
+        return nn.BatchNorm2d(channels, momentum=MOMENTUM)
+    return InstanceNorm(channels) if kind == "instance" else nn.Identity()
 
 
 class Contours(nn.Module):
     """Contour lines of brightness and colour: sine and cosine of each 8x8 cell's mean Y, U and V, at several periods.
 
-    A convolution answers a sky with next to nothing, for there is next to nothing in it; what a painter puts there are
-    strokes along its gradient. The sine of a smooth ramp is such lines: of full contrast however faint the ramp, tied
-    to the content and not to the screen, and each cell's own affair. The mean over a cell keeps the sensor's noise out.
-    Nothing here is trained, and nothing is stored.
+    There is next to nothing in a sky, so a convolution responds to it with next to nothing, where a painter puts
+    strokes along its gradient. The sine of a smooth ramp is such lines: of full contrast however faint the ramp, and
+    tied to the content and not to the screen. The mean over a cell keeps the sensor's noise out. Nothing is trained.
     """
 
     weight: Tensor
@@ -261,84 +327,20 @@ class Contours(nn.Module):
     def forward(self, planes: Tensor) -> Tensor:
         """(N, 24, h, w) of any float type -> (N, 6 * periods, h/2, w/2) of the same.
 
-        The phases are many turns wide: they are computed in fp32 whatever the rest is.
+        Computed in fp32 whatever the type: the phases span many turns.
         """
         with torch.autocast(planes.device.type, enabled=False):
             phases = F.conv2d(planes.float(), self.weight, self.bias, stride=2)
             return torch.cat([torch.sin(phases), torch.cos(phases)], 1).to(planes.dtype)
 
 
-class Block(nn.Module):
-    """Residual block: conv, norm, ReLU, conv. The last convolution starts at zero, so that a deep body starts calm."""
-
-    def __init__(self, channels: int, dilation: int, norm: Norm, convolution: Convolution = "plain") -> None:
-        super().__init__()
-        self.first: nn.Module
-        self.second: nn.Module
-        if convolution == "plain":
-            self.first = conv3x3(channels, channels)
-            last = self.second = conv3x3(channels, channels, dilation=dilation)
-        else:
-            self.first = separable(channels)
-            self.second = separable(channels, dilation=dilation)
-            last = cast(nn.Conv2d, self.second[1])
-        self.norm = _norm(norm, channels)
-        nn.init.zeros_(last.weight)
-        assert last.bias is not None
-        nn.init.zeros_(last.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> the same."""
-        return x + cast(Tensor, self.second(F.relu(self.norm(self.first(x)))))
-
-
-class TransNet(nn.Module):
-    """The network in its training form. `fold` (realtime.transnet.folding) makes the form that engines run."""
-
-    def __init__(self, architecture: Architecture) -> None:
-        super().__init__()
-        a = self.architecture = architecture
-        self.stem = conv3x3(PLANE_CHANNELS, a.width)
-        # at 1/4 size a norm must fold away: one that stays costs more there than the convolution itself
-        outside: Norm = "batch" if a.norm == "instance" else a.norm
-        quarter_norm: Norm = "none" if a.norm == "layer" else outside
-        self.stem_norm = _norm(quarter_norm, a.width)
-        self.down = conv3x3(a.width, a.body, stride=a.cell // 4)
-        self.down_norm = _norm(outside, a.body)
-        if a.contours:
-            self.contours = Contours(a.contours)
-            waves, phases = 6 * len(a.contours), a.contour_phases
-            self.mix = conv3x3(waves, a.body) if phases == 1 else PhaseConv(waves, (phases,) * a.body, 3, a.phases)
-            nn.init.zeros_(self.mix.weight)
-            assert self.mix.bias is not None
-            nn.init.zeros_(self.mix.bias)
-        self.blocks = nn.Sequential(*(Block(a.body, d, a.norm, a.convolution) for d in a.dilations))
-        self.up = PhaseConv(a.body, (a.cell**2 // 16,) * a.width, 1, a.phases)
-        self.refine = conv3x3(a.width, a.width)
-        self.refine_norm = _norm(quarter_norm, a.width)
-        self.out = PhaseConv(a.width, (16, 4, 4), 3, a.phases)
-
-    def forward(self, planes: Tensor) -> Tensor:
-        """Stylise.
-
-        Args:
-            planes: (N, 24, H/4, W/4) float, as `pack_planes` gives them: bt709 limited range, (code - 128) / 64.
-
-        Returns:
-            the same shape and meaning.
-        """
-        x = F.relu(self.stem_norm(self.stem(planes)))
-        x = F.relu(self.down_norm(self.down(x)))
-        if self.architecture.contours:
-            x = x + F.pixel_shuffle(self.mix(self.contours(planes)), MULTIPLE // self.architecture.cell)
-        x = F.relu(F.pixel_shuffle(self.up(self.blocks(x)), self.architecture.cell // 4))
-        x = F.relu(self.refine_norm(self.refine(x)))
-        return cast(Tensor, self.out(x))
-
-    @property
-    def parameter_count(self) -> int:
-        """Number of trained values."""
-        return sum(p.numel() for p in self.parameters())
+def _contour_mix(a: Architecture) -> Conv:
+    """The convolution from the contours to the body. It starts at zero."""
+    waves, phases = 6 * len(a.contours), a.contour_phases
+    mix = Conv(waves, a.body) if phases == 1 else PhaseConv(waves, (phases,) * a.body, 3, a.phases)
+    nn.init.zeros_(mix.weight)
+    nn.init.zeros_(mix.bias)
+    return mix
 
 
 def pack_planes(y: Tensor, uv: Tensor) -> Tensor:
@@ -361,22 +363,19 @@ def unpack_planes(packed: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def identity_network() -> TransNet:
-    """A TransNet that gives back what it gets, exactly: for checking everything around the network.
+    """A TransNet whose output is its input, exactly: for checking everything around the network.
 
-    In bf16, too: codes are small whole numbers, and every weight is a power of two.
+    Exact in bf16 too: codes are small integers, and every weight is a power of two.
     """
     c = PLANE_CHANNELS
     network = TransNet(Architecture(width=c, body=4 * c, dilations=(), norm="none", contours=(), phases="free")).eval()
     network.requires_grad_(False)
     for conv in (network.stem, network.down, network.up, network.refine, network.out):
-        assert conv.bias is not None
         conv.weight.zero_()
         conv.bias.zero_()
     channel = torch.arange(c)
-    lift = CENTER / SCALE  # above zero, where ReLU changes nothing
+    lift = CENTER / SCALE  # above zero, where ReLU has no effect
     network.stem.weight[channel, channel, 1, 1] = 1
-    assert network.stem.bias is not None
-    assert network.out.bias is not None
     network.stem.bias.add_(lift)
     for phase in range(4):
         network.down.weight[4 * channel + phase, channel, 1 + phase // 2, 1 + phase % 2] = 1

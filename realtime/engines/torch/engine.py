@@ -11,7 +11,7 @@ from torch import nn
 from realtime.engines.base import DEFAULT_PAINT, Closing, Finish, Trace
 from realtime.engines.plane_packing import centered, pack, rounded_codes, unpack
 from realtime.engines.torch.device import DTYPES, choose_device, torch_precision
-from realtime.engines.torch.fused import FusedTransNet, fusing_works
+from realtime.engines.torch.fused import fuse, fusing_works
 from realtime.engines.workers import MOST_WORKERS, start_workers, using_threads
 from realtime.errors import InputError
 from realtime.frames import Frame, Matrix, Range
@@ -80,7 +80,7 @@ class TorchEngine(Closing):
         key = (matrix, range)
         if key not in self._nets:
             folded = fold(self.network, matrix, range).cast(self._where, self._type)
-            self._nets[key] = FusedTransNet(folded) if self._fused else folded
+            self._nets[key] = fuse(folded) if self._fused else folded
         return self._nets[key]
 
     def stylize(self, frames: Sequence[Frame], paint: PaintOptions = DEFAULT_PAINT) -> list[Frame]:

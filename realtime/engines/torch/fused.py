@@ -1,132 +1,93 @@
-"""TransNet on a CPU with oneDNN's fused convolutions: ReLU and the residual sum cost no pass of their own.
+"""TransNet on a CPU with oneDNN's fused convolutions: ReLU and the residual sum take no pass of their own.
 
-PyTorch's eager convolution lays its weights out anew at every call and knows no fusion. The operators that its compiler
-(inductor) uses for that are there without a compiler too; this module calls them, after `fusing_works` has tried them
-out.
+PyTorch's eager convolution reorders its weights at every call and has no fusion. The operators that its compiler
+(inductor) uses for both can be called without a compiler. This module calls them, after `fusing_works` has tried them.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from realtime.transnet.folding import FoldedBlock, FoldedTransNet
+from realtime.transnet.folding import FoldedTransNet
+from realtime.transnet.network import Block, Conv
+
+_SIZES = 8
+"""Sizes of input for which a convolution keeps reordered weights."""
 
 
-class FusedConv(nn.Module):
-    """A convolution padded by replication, with ReLU or a sum in the same pass.
+class FusedConv(Conv):
+    """A convolution padded by replication, with ReLU or a sum in the same pass. Several threads may run it at once."""
 
-    Its weights are laid out for each size of input when that size first comes; several threads may run it at once.
-    """
-
-    def __init__(self, conv: nn.Conv2d, *, relu: bool = False) -> None:
-        super().__init__()
-        assert isinstance(conv.padding, tuple)
-        self.conv, self.post = conv, "relu" if relu else "none"
-        self.pad = int(conv.padding[0])
-        self.laid_out: dict[torch.Size, Tensor] = {}
+    def __init__(self, conv: Conv, *, relu: bool = False) -> None:
+        super().__init__(
+            conv.in_channels,
+            conv.out_channels,
+            conv.kernel_size[0],
+            stride=conv.stride[0],
+            dilation=conv.dilation[0],
+            device=torch.device("meta"),
+        )
+        self.weight, self.bias = conv.weight, conv.bias
+        self._post = "relu" if relu else "none"
+        self._pad = int(conv.padding[0])
+        self._reordered: dict[torch.Size, Tensor] = {}
 
     def _prepare(self, x: Tensor) -> tuple[Tensor, Tensor, Any]:
         """The padded input, the weights for its size, and the convolution's geometry."""
-        if self.pad:
-            x = F.pad(x, (self.pad,) * 4, mode="replicate")
-        c = self.conv
-        geometry = ([0, 0], list(c.stride), list(c.dilation), c.groups)
-        weight = self.laid_out.get(x.shape)
+        if self._pad:
+            x = F.pad(x, (self._pad,) * 4, mode="replicate")
+        geometry = ([0, 0], list(self.stride), list(self.dilation), self.groups)
+        weight = self._reordered.get(x.shape)
         if weight is None:
-            weight = torch.ops.mkldnn._reorder_convolution_weight(c.weight, *geometry, list(x.shape))
-            if len(self.laid_out) >= 8:
-                self.laid_out = {}  # sizes come and go in a live filter that adapts
-            self.laid_out[x.shape] = weight
+            weight = torch.ops.mkldnn._reorder_convolution_weight(self.weight, *geometry, list(x.shape))
+            if len(self._reordered) >= _SIZES:
+                self._reordered = {}  # a live filter that changes its size meets many
+            self._reordered[x.shape] = weight
         return x, weight, geometry
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, I, H, W) channels_last -> (N, O, H', W')."""
-        stride = self.conv.stride[1]
-        # oneDNN's kernels for AMX are wrong where a strided convolution's output is one column wide (PyTorch 2.15):
-        # they get a second one to compute. Plain bf16 convolutions are as wrong there, and are left so: they run in
-        # training, whose crops are wider, and where this module's operators are missing.
+        stride = self.stride[1]
+        # oneDNN's kernels for AMX are wrong where the output of a strided convolution is one column wide (PyTorch
+        # 2.15); so they compute a second one. Plain bf16 convolutions have the same error. They are used in training,
+        # on wider crops, and where these operators are missing.
         narrow = 1 < stride >= x.shape[3]
         if narrow:
             x = F.pad(x, (0, stride, 0, 0), mode="replicate")
         x, weight, geometry = self._prepare(x)
-        result: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            x, weight, self.conv.bias, *geometry, self.post, [], ""
-        )
+        result: Tensor = torch.ops.mkldnn._convolution_pointwise(x, weight, self.bias, *geometry, self._post, [], "")
         return result[..., :1].contiguous(memory_format=torch.channels_last) if narrow else result
 
     def add_to(self, total: Tensor, x: Tensor) -> Tensor:
         """Add the convolution of `x` to `total`, in place."""
         x, weight, geometry = self._prepare(x)
-        return cast(
-            Tensor,
-            torch.ops.mkldnn._convolution_pointwise_.binary(
-                total, x, weight, self.conv.bias, *geometry, "add", 1.0, None, [], None
-            ),
+        result: Tensor = torch.ops.mkldnn._convolution_pointwise_.binary(
+            total, x, weight, self.bias, *geometry, "add", 1.0, None, [], None
         )
+        return result
 
 
-class FusedBlock(nn.Module):
-    """A `FoldedBlock`, the sum in the pass of its last convolution."""
-
-    def __init__(self, block: FoldedBlock) -> None:
-        super().__init__()
-        *before, last = block.second if isinstance(block.second, nn.Sequential) else (block.second,)
-        self.first = _fuse(nn.Sequential(block.first, block.norm))
-        self.between = nn.Sequential(*(FusedConv(cast(nn.Conv2d, conv)) for conv in before))
-        self.second = FusedConv(cast(nn.Conv2d, last))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> the same, in the same memory."""
-        return self.second.add_to(x, self.between(self.first(x)))
-
-
-class FusedTransNet(nn.Module):
-    """A `FoldedTransNet` in bf16 channels_last, run by fused convolutions."""
-
-    def __init__(self, folded: FoldedTransNet) -> None:
-        super().__init__()
-        self.stem = _fuse(folded.stem)
-        self.down = _fuse(folded.down)
-        self.contours = folded.contours
-        self.mix = None if folded.mix is None else FusedConv(cast(nn.Conv2d, folded.mix))
-        self.blocks = nn.Sequential(*(FusedBlock(cast(FoldedBlock, block)) for block in folded.blocks))
-        self.up = _fuse(folded.up)
-        self.refine = _fuse(folded.refine)
-        assert isinstance(folded.out, nn.Conv2d)
-        self.out = FusedConv(folded.out)
-        self.shuffle, self.mix_shuffle = folded.shuffle, folded.mix_shuffle
-
-    def forward(self, planes: Tensor) -> Tensor:
-        """See `FoldedTransNet.forward`."""
-        x = self.down(self.stem(planes))
-        if self.mix is not None and self.contours is not None:
-            waves = self.contours(planes)
-            if self.mix_shuffle == 1:
-                x = self.mix.add_to(x, waves)
-            else:
-                x = x.add_(F.pixel_shuffle(self.mix(waves), self.mix_shuffle))
-        x = self.blocks(x)
-        return cast(Tensor, self.out(self.refine(F.pixel_shuffle(self.up(x), self.shuffle))))
-
-
-def _fuse(part: nn.Module) -> nn.Module:
-    """A convolution (or a depthwise one and its 1x1), with the norm that may follow it, and a ReLU."""
-    if isinstance(part, nn.Sequential):
-        conv, then = part
-        if isinstance(conv, nn.Sequential):
-            depthwise, pointwise = conv
-            return nn.Sequential(FusedConv(cast(nn.Conv2d, depthwise)), _fuse(nn.Sequential(pointwise, then)))
-        assert isinstance(conv, nn.Conv2d)
-        if not isinstance(then, nn.Identity):
-            return nn.Sequential(FusedConv(conv), then, nn.ReLU(inplace=True))
-        part = conv
-    assert isinstance(part, nn.Conv2d)
-    return FusedConv(part, relu=True)
+def fuse(network: FoldedTransNet) -> FoldedTransNet:
+    """Exchange the convolutions of a network, in bf16 and channels_last, for fused ones. Changes its argument."""
+    for name in ("stem", "down", "up", "refine"):
+        setattr(network, name, FusedConv(getattr(network, name), relu=True))
+        setattr(network, f"{name}_relu", nn.Identity())
+    if network.mix is not None:
+        network.mix = FusedConv(network.mix)
+    for block in network.blocks:
+        assert isinstance(block, Block)
+        plain = isinstance(block.norm, nn.Identity)  # else the ReLU comes after the norm
+        block.first = FusedConv(block.first, relu=plain)
+        if plain:
+            block.relu = nn.Identity()
+        block.second = FusedConv(block.second)
+    network.out = FusedConv(network.out)
+    return network
 
 
 @cache
@@ -134,14 +95,9 @@ def fusing_works() -> bool:
     """Whether this PyTorch has the operators, and they give what plain convolutions give."""
     try:
         with torch.inference_mode():
-            conv = (
-                nn.Conv2d(16, 16, 3, padding=1, padding_mode="replicate")
-                .bfloat16()
-                .to(memory_format=torch.channels_last)
-            )
+            conv = Conv(16, 16).bfloat16().to(memory_format=torch.channels_last)
             x = torch.randn(1, 16, 8, 8).bfloat16().to(memory_format=torch.channels_last)
-            fused = FusedConv(conv, relu=True)
-            plain = conv(x)
+            plain, fused = conv(x), FusedConv(conv, relu=True)
             close = torch.allclose(fused(x).float(), F.relu(plain).float(), atol=0.05)
             added = FusedConv(conv).add_to(x.clone(), x)
             return bool(close and torch.allclose(added.float(), (plain + x).float(), atol=0.1))
