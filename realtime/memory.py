@@ -1,4 +1,4 @@
-"""What the C library does with freed memory. Only glibc is spoken to; others are left as they are."""
+"""What the C library does with freed memory. Works with glibc, and does nothing with other libraries."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8
-"""Codes of malloc.h for `mallopt`."""
+"""Parameters of `mallopt`, from malloc.h."""
 
 
 @cache
@@ -16,13 +16,12 @@ def _glibc() -> Any:
     return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
 
 
-@cache
 def keep_memory() -> None:
-    """Keep the memory of freed tensors for the next ones of their size.
+    """Keep the memory of freed tensors in the process. It affects the whole process, so only programs call this.
 
-    glibc would give megabytes back to the system after each layer and fetch them again: a tenth of the processor's time
-    went into clearing pages. What is kept must then be found again by whichever thread needs it, so that threads share
-    two arenas instead of having one each; with those memory crept up for hours.
+    By default glibc returns megabytes to the system after each layer and fetches them again; a tenth of the processor's
+    time went into clearing pages. Threads share two arenas, so that what one frees another can use: with an arena for
+    each thread, memory grew for hours.
     """
     library = _glibc()
     if library is None:
@@ -33,10 +32,10 @@ def keep_memory() -> None:
 
 
 def give_back_memory() -> None:
-    """Give the system what lies free in the heap, between blocks in use as well as at its end. Takes milliseconds.
+    """Return free memory to the system, also from between blocks in use. Takes milliseconds.
 
-    For the few moments at which much is freed or much is about to be taken: what reading or writing the index of a long
-    file takes would otherwise come on top of all that `keep_memory` keeps.
+    For moments when much is freed or much is about to be allocated: the memory for reading or writing the index of a
+    long file would otherwise come on top of what `keep_memory` keeps.
     """
     library = _glibc()
     if library is not None:

@@ -47,6 +47,6 @@ def test_other_c_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> No
     try:
         assert memory._glibc() is None
         memory.give_back_memory()
-        memory.keep_memory.__wrapped__()
+        memory.keep_memory()
     finally:
         memory._glibc.cache_clear()

@@ -25,7 +25,7 @@ from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import Architecture, identity_network
 from tests.helpers.clips import REAL_CLIPS
 from tests.helpers.networks import rgb_network
-from tests.transnet.test_network import random_network
+from tests.helpers.transnets import random_network
 
 KEYS = set("input output style frames seconds fps backend device precision encoder audio_streams stages".split())
 

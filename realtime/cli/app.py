@@ -18,6 +18,7 @@ from realtime.cli import bench, demo, doctor, evaluate, export, image, paint, st
 from realtime.cli.command import command
 from realtime.cli.common import Debug, State, say
 from realtime.errors import RestyleError, one_line
+from realtime.memory import keep_memory
 from realtime.version import __version__
 
 # No rich markup in help texts: plain ones are drawn without importing rich, which doubles the time that help takes.
@@ -68,6 +69,7 @@ def run(args: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    keep_memory()
     state = State()
     # Not Typer's own runner: it would put usage errors on several lines and turn Ctrl-C during work into its own texts.
     command = typer.main.get_command(app)

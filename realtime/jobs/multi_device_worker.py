@@ -20,6 +20,7 @@ from realtime.errors import DeviceLost, DiskFull, RestyleError, one_line
 from realtime.jobs.partition import paint_part
 from realtime.jobs.video import restyle_video
 from realtime.media.files.resumable import Part
+from realtime.memory import keep_memory
 from realtime.options import EngineOptions, VideoOptions
 from realtime.results import PartSummary, Progress, VideoSummary
 
@@ -82,6 +83,7 @@ def _failure(error: RestyleError) -> dict[str, Any]:
 
 
 def _main() -> None:
+    keep_memory()
     # Answers go where standard output was; whatever else writes there is a message.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

@@ -26,7 +26,6 @@ from torch.utils.data import DataLoader
 
 from realtime.engines.torch.device import cpu_has_bf16
 from realtime.errors import InputError, RestyleError
-from realtime.memory import keep_memory
 from realtime.perception import losses
 from realtime.perception.features import LossNetwork
 from realtime.training.adversarial import LEARNING_RATE, Discriminator, judge_error, painter_error, painting_crops
@@ -182,8 +181,6 @@ class Trainer:
         self.fabric = _fabric(c)
         self.fabric.launch()
         device = self.fabric.device
-        if device.type == "cpu":
-            keep_memory()  # a step frees and takes hundreds of megabytes
         loss_network = LossNetwork.load(c.features, c.loss_network)
         self.loss_network = loss_network.to(device).to(memory_format=torch.channels_last)
         with torch.no_grad():

@@ -1,6 +1,4 @@
-"""Checkpoints: one safetensors file holds a network with its architecture, style, recipe and metrics. No pickle
-anywhere.
-"""
+"""Checkpoints: a safetensors file with a network, its architecture, style, recipe and metrics. No pickle."""
 
 from __future__ import annotations
 
@@ -24,15 +22,15 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class StyleCard:
-    """What is known of a style.
+    """What a checkpoint says about its style.
 
     Attributes:
         name: short name, that of the file.
         title, artist, year: of the painting; empty or None where not known.
         architecture: of the network.
         recipe: how it was trained (`TrainConfig.to_dict`, with steps done and pictures seen).
-        metrics: how it scores.
-        path: the file it came from.
+        metrics: its scores.
+        path: the file it was read from.
     """
 
     name: str
@@ -57,10 +55,10 @@ class StyleCard:
 
 
 def save_checkpoint(path: Path, network: TransNet, card: StyleCard) -> None:
-    """Write a network in fp16 (vectors in fp32), beside its place first and then moved there.
+    """Write a network in fp16 (vectors in fp32).
 
     Raises:
-        RestyleError: the file cannot be written (no such folder, a full disk); what was there before stays.
+        RestyleError: the file cannot be written (no such folder, a full disk); an earlier file stays as it was.
     """
     metadata = {
         "format": FORMAT,
@@ -82,7 +80,7 @@ def save_checkpoint(path: Path, network: TransNet, card: StyleCard) -> None:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file beside its place and move it there, so that it is whole or not there at all.
+    """Write a file under another name and then rename it, so that it is complete or not there.
 
     Raises:
         RestyleError: it cannot be written.
@@ -137,10 +135,10 @@ def _card(path: Path, metadata: dict[str, str]) -> StyleCard:
 
 
 def read_card(path: Path) -> StyleCard:
-    """What a checkpoint says of itself, without its weights.
+    """A checkpoint's card, without its weights.
 
     Raises:
-        StyleError: the file is missing, damaged, or no checkpoint.
+        StyleError: the file is missing, damaged, or not a checkpoint.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -156,7 +154,7 @@ def load_checkpoint(path: Path) -> tuple[TransNet, StyleCard]:
     """A network in its training form (fp32, eval mode) and its card.
 
     Raises:
-        StyleError: the file is missing, damaged, or no checkpoint.
+        StyleError: the file is missing, damaged, or not a checkpoint.
     """
     metadata, tensors = _open(path)
     card = _card(path, metadata)

@@ -1,7 +1,4 @@
-"""Y'CbCr in its variants, as affine maps: what the numbers in planes mean, and how one meaning becomes another.
-
-All codes are 8 bit.
-"""
+"""Conversions between R'G'B' and the variants of Y'CbCr (matrix and range), as affine maps of 8-bit codes."""
 
 from __future__ import annotations
 
@@ -20,9 +17,9 @@ def rgb_to_codes(matrix: Matrix, range: Range) -> tuple[Tensor, Tensor]:
 
 
 def codes_to_codes(source: tuple[Matrix, Range], target: tuple[Matrix, Range]) -> tuple[Tensor, Tensor]:
-    """The affine map between two meanings of the numbers, both standing for the same R'G'B' picture.
+    """The affine map between two variants of Y'CbCr: other codes, the same R'G'B' picture.
 
-    Primaries and transfer are left as they are: the picture keeps its own.
+    Primaries and transfer stay those of the picture.
 
     Returns:
         (3, 3) float64 `m` and (3,) float64 `t`: target codes = m @ source codes + t.
@@ -48,7 +45,7 @@ def planes_from_rgb(rgb: Tensor, matrix: Matrix = "bt709", range: Range = "limit
 
 
 def rgb_from_planes(y: Tensor, uv: Tensor, matrix: Matrix = "bt709", range: Range = "limited") -> Tensor:
-    """4:2:0 codes to R'G'B', chroma interpolated bilinearly as players show it.
+    """4:2:0 codes to R'G'B', chroma interpolated bilinearly, as players do.
 
     Args:
         y: (N, 1, H, W) float codes; uv: (N, 2, H/2, W/2).

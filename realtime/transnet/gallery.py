@@ -1,4 +1,4 @@
-"""The gallery: the trained styles that come with restyle."""
+"""The gallery: the styles that come with restyle."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def gallery_folder() -> Path:
-    """Where the gallery lies: inside the package when installed, beside it in a checkout."""
+    """The gallery's folder: inside the package when installed, beside it in a checkout."""
     inside = _PACKAGE / "checkpoints"
     return inside if inside.is_dir() else _PACKAGE.parent / "checkpoints"
 
@@ -28,12 +28,12 @@ def styles() -> list[StyleCard]:
 
 
 def find_style(style: str | Path) -> Path:
-    """The checkpoint that a name from the gallery, or a path, means.
+    """The checkpoint for a path or for a name from the gallery.
 
-    A variant is named after a colon: "udnie:quality" is the style udnie-quality.
+    A variant follows a colon: "udnie:quality" is the style udnie-quality.
 
     Raises:
-        StyleError: there is none; the message lists the names there are.
+        StyleError: there is no such style; the message lists the names.
     """
     text = str(style)
     path = Path(text)

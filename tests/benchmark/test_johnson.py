@@ -11,7 +11,7 @@ from realtime.benchmark.johnson import JohnsonEngine, JohnsonNet
 from realtime.engines.base import Engine
 from realtime.errors import InputError
 from realtime.frames import ColorTags, Frame
-from tests.engines.torch.test_engine import difference, frame
+from tests.helpers.frames import difference, frame
 
 
 def test_it_is_the_network_of_the_examples() -> None:

@@ -20,7 +20,7 @@ from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import Architecture
 from tests.helpers.clips import Clip as MadeClip
 from tests.helpers.networks import rgb_network
-from tests.transnet.test_network import random_network
+from tests.helpers.transnets import random_network
 
 SMALL = Effort(rounds=1, seconds=0.1, frames=8)
 ARCHITECTURE = Architecture(width=8, body=16, dilations=(1,))

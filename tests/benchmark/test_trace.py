@@ -21,7 +21,7 @@ from realtime.errors import InputError, RestyleError, StageError
 from realtime.media.synthetic.demo import write_demo_clip
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import Architecture
-from tests.transnet.test_network import random_network
+from tests.helpers.transnets import random_network
 
 
 def check_format(events: Sequence[dict[str, Any]]) -> None:

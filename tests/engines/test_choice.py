@@ -19,7 +19,7 @@ from realtime.frames import Frame
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import Architecture, identity_network
 from tests.helpers.networks import FLAT, mild_network, rgb_network
-from tests.transnet.test_network import random_network
+from tests.helpers.transnets import random_network
 
 
 class Fake:

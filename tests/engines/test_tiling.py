@@ -7,18 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.engines.tiling import is_large, sample, settled_engine, spans, stylize_in_tiles
-from realtime.engines.torch.engine import TorchEngine, cpu_has_bf16
+from realtime.engines.tiling import frozen_engine, is_large, sample, spans, stylize_in_tiles
+from realtime.engines.torch.device import cpu_has_bf16
+from realtime.engines.torch.engine import TorchEngine
 from realtime.frames import Frame, chroma_shape
 from realtime.media.synthetic.natural import natural_frames
+from realtime.options import PaintOptions
 from realtime.transnet.checkpoint import load_checkpoint
 from realtime.transnet.gallery import find_style
 from realtime.transnet.network import Architecture
-from tests.transnet.test_network import random_network
+from tests.helpers.transnets import random_network
 
 ARCHITECTURES = [
     Architecture(width=8, body=16, dilations=(1, 2), contours=(4, 8)),
-    Architecture(width=8, body=16, dilations=(2,), norm="layer", contours=(4,), cell=4),
+    Architecture(width=8, body=16, dilations=(2,), contours=(4,), cell=4),
 ]
 
 INSTANCE = Architecture(width=8, body=16, dilations=(1, 2), norm="instance", cell=4, contours=(8,))
@@ -49,10 +51,10 @@ def pair(
     """Planes of a frame that went through the network as a whole, and in tiles."""
     if precision == "bf16" and not cpu_has_bf16():
         pytest.skip("this processor has no bf16")
-    engine = TorchEngine(random_network(architecture), device="cpu", precision=precision, threads=1)  # type: ignore[arg-type]
-    frame = noise(height, width)
-    [whole] = engine.stylize([frame], strength=0.9)
-    tiled = stylize_in_tiles(engine, frame, reach=architecture.reach, strength=0.9, side=side)
+    frame, paint = noise(height, width), PaintOptions(strength=0.9)
+    with TorchEngine(random_network(architecture), device="cpu", precision=precision, threads=1) as engine:  # type: ignore[arg-type]
+        [whole] = engine.stylize([frame], paint)
+        tiled = stylize_in_tiles(engine, frame, paint, reach=architecture.reach, side=side)
     assert tiled.pts == 7
     return [(whole.y, tiled.y), (whole.u, tiled.u), (whole.v, tiled.v)]
 
@@ -66,8 +68,9 @@ def test_the_same_as_the_whole(height: int, width: int) -> None:
 @pytest.mark.skipif(not cpu_has_bf16(), reason="this processor has no bf16")
 @pytest.mark.parametrize(("height", "width"), [(1040, 1300), (1023, 1537)])
 def test_the_same_as_the_whole_in_bf16(height: int, width: int) -> None:
-    """But for the order in which matrix units (AMX) add up what lies at the right end of a row: a code here and there,
-    with a trained style; a random network makes much of any difference.
+    """Except for the order in which AMX adds up the right end of a row, which changes single codes of a trained style.
+
+    A random network amplifies any difference.
     """
     network, _ = load_checkpoint(find_style("starry-night"))
     engine = TorchEngine(network, device="cpu", precision="bf16", threads=1)
@@ -83,10 +86,10 @@ def test_the_same_as_the_whole_in_bf16(height: int, width: int) -> None:
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize(("height", "width"), [(256, 320), (201, 333), (64, 500), (16, 16), (130, 66)])
 def test_small_tiles(architecture: Architecture, precision: str, height: int, width: int) -> None:
-    """For a few cells a library takes other kernels, which add up in another order: a code here and there."""
+    """For a few cells a library uses other kernels, which add up in another order: single codes differ."""
     for whole, tiled in pair(architecture, precision, height, width, 64):
         assert np.abs(whole.astype(int) - tiled).max() <= 1
-        assert (whole != tiled).mean() < 0.01
+        assert (whole != tiled).mean() < 0.02
 
 
 def test_a_margin_that_is_too_small_shows() -> None:
@@ -109,15 +112,16 @@ def test_a_sample_is_spread_over_the_frame(height: int, width: int) -> None:
     assert np.array_equal(last, frame.y[down : down + last.shape[0], across : across + last.shape[1]])
 
 
-def test_instance_norm_is_settled_by_the_sample() -> None:
-    """Where the sample is the whole frame, the settled network paints what the network paints; tiles are exact then."""
+def test_instance_norm_is_frozen_by_the_sample() -> None:
+    """Where the sample is the whole frame, the frozen network paints what the network paints, also in tiles."""
     network = random_network(INSTANCE)
     frame = noise(200, 296)
-    [whole] = TorchEngine(network, device="cpu", precision="fp32", threads=1).stylize([frame])
-    settled = settled_engine(network, frame, device="cpu", threads=1)
-    assert settled.network.architecture.norm == "batch"
-    plain = TorchEngine(settled.network, device="cpu", precision="fp32", threads=1)
-    tiled = stylize_in_tiles(plain, frame, reach=INSTANCE.reach, side=64)
+    with TorchEngine(network, device="cpu", precision="fp32", threads=1) as engine:
+        [whole] = engine.stylize([frame])
+    with frozen_engine(network, frame, device="cpu", threads=1) as frozen:
+        assert frozen.network.architecture.norm == "batch"
+    with TorchEngine(frozen.network, device="cpu", precision="fp32", threads=1) as engine:
+        tiled = stylize_in_tiles(engine, frame, reach=INSTANCE.reach, side=64)
     for a, b in ((whole.y, tiled.y), (whole.u, tiled.u), (whole.v, tiled.v)):
         assert np.abs(a.astype(int) - b).max() <= 1
 

@@ -27,7 +27,7 @@ from realtime.transnet.color import planes_from_rgb
 from realtime.transnet.folding import fold
 from realtime.transnet.network import Architecture, TransNet, identity_network
 from tests.helpers.networks import mild_network
-from tests.transnet.test_network import BODIES, SMALL, random_network
+from tests.helpers.transnets import BODIES, SMALL, random_network
 
 
 def checkpoint(folder: Path, network: TransNet | None = None) -> Path:

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from realtime.engines.torch.engine import TorchEngine
 from realtime.frames import Frame
 from realtime.transnet.network import Architecture, TransNet
-from tests.transnet.test_network import SMALL, random_network
+from tests.helpers.transnets import SMALL, random_network
 
 FLAT = Architecture(width=8, body=16, dilations=(1, 2), contours=())
 """Without contours: a random network answers them far more than a trained one, and half a code turns a fine phase."""

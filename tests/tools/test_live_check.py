@@ -12,7 +12,7 @@ import pytest
 from realtime.errors import RestyleError
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import Architecture
-from tests.transnet.test_network import random_network
+from tests.helpers.transnets import random_network
 from tools import live_check
 
 GOOD: dict[str, Any] = {

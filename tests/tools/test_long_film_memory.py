@@ -11,7 +11,7 @@ import pytest
 from realtime.errors import InputError, RestyleError
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import Architecture
-from tests.transnet.test_network import random_network
+from tests.helpers.transnets import random_network
 from tools import long_film_memory
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="this system does not tell a process's peak")

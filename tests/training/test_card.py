@@ -20,7 +20,7 @@ from realtime.training.card import WEAKNESSES, command, render, write_card
 from realtime.training.config import NETWORK, TrainConfig
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import Architecture
-from tests.transnet.test_network import random_network
+from tests.helpers.transnets import random_network
 
 METRICS = {
     "content": 1.0,

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from realtime.errors import RestyleError, StyleError
 from realtime.transnet.checkpoint import StyleCard, load_checkpoint, read_card, save_checkpoint
 from realtime.transnet.network import Architecture, TransNet
-from tests.transnet.test_network import SMALL, random_network
+from tests.helpers.transnets import SMALL, random_network
 
 CARD = StyleCard("waves", "The Wave", "A. Painter", 1850, SMALL, {"seed": 3}, {"style": 0.1})
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import product
-
 import pytest
 import torch
 
 from realtime.transnet.color import codes_to_codes, planes_from_rgb, rgb_from_planes, rgb_to_codes
-
-VARIANTS = list(product(("bt601", "bt709", "bt2020"), ("limited", "full")))
+from tests.helpers.transnets import VARIANTS
 
 
 @pytest.mark.parametrize(("matrix", "range"), VARIANTS)

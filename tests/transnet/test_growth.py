@@ -10,7 +10,7 @@ import torch
 
 from realtime.transnet.growth import can_grow, grow
 from realtime.transnet.network import PLANE_CHANNELS, Architecture
-from tests.transnet.test_network import random_network
+from tests.helpers.transnets import random_network
 
 OLD = Architecture(width=6, body=8, dilations=(1, 2), contours=(8,))
 CHANGES: list[dict[str, Any]] = [
@@ -22,7 +22,7 @@ CHANGES: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("kind", [{}, {"convolution": "depthwise"}, {"cell": 4}], ids=str)
+@pytest.mark.parametrize("kind", [{}, {"cell": 4}], ids=str)
 @pytest.mark.parametrize("changes", CHANGES, ids=str)
 def test_it_paints_what_it_painted(changes: dict[str, Any], kind: dict[str, Any]) -> None:
     old = replace(OLD, **kind)
@@ -79,7 +79,7 @@ def test_what_is_new_learns() -> None:
         {"dilations": (1,)},
         {"dilations": (2, 1, 1)},
         {"norm": "none"},
-        {"convolution": "depthwise"},
+        {"cell": 4},
         {"contours": ()},
         {"contours": (4, 8)},
     ],

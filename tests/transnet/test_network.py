@@ -8,7 +8,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from realtime.transnet.folding import fold
@@ -23,8 +22,7 @@ from realtime.transnet.network import (
     pack_planes,
     unpack_planes,
 )
-
-SMALL = Architecture(width=8, body=16, dilations=(1, 2))
+from tests.helpers.transnets import LOCAL_BODIES, random_network
 
 architectures = st.one_of(
     st.builds(
@@ -32,47 +30,12 @@ architectures = st.one_of(
         width=st.integers(1, 12),
         body=st.integers(1, 24),
         dilations=st.lists(st.integers(1, 3), max_size=3).map(tuple),
-        norm=st.sampled_from(["none", "batch", "layer", "instance"]),
-        convolution=st.sampled_from(["plain", "depthwise"]),
+        norm=st.sampled_from(["none", "batch", "instance"]),
         contours=st.sampled_from([(), (8,), (4, 32)]),
         cell=st.just(cell),
     )
     for cell in (4, 8)
 )
-
-
-LOCAL_BODIES: list[dict[str, object]] = [
-    {"norm": "none"},
-    {"norm": "batch"},
-    {"norm": "layer"},
-    {"convolution": "depthwise"},
-    {"convolution": "depthwise", "norm": "layer"},
-    {"cell": 4, "contours": ()},
-    {"cell": 4},
-]
-
-BODIES: list[dict[str, object]] = [
-    *LOCAL_BODIES,
-    {"norm": "instance", "cell": 4},
-    {"convolution": "depthwise", "norm": "instance"},
-]
-
-
-def random_network(architecture: Architecture, seed: int = 0) -> TransNet:
-    """A network whose every value is random, norms' statistics and last convolutions included."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = TransNet(architecture).eval()
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            assert module.running_mean is not None and module.running_var is not None
-            module.running_mean.copy_(torch.randn(module.running_mean.shape, generator=generator) * 0.3)
-            module.running_var.copy_(torch.rand(module.running_var.shape, generator=generator) + 0.5)
-    with torch.no_grad():
-        for value in network.parameters():
-            value.add_(torch.randn(value.shape, generator=generator) * 0.1)
-    return network
 
 
 @given(architectures)
@@ -88,6 +51,11 @@ def test_architecture_survives_json(architecture: Architecture) -> None:
     assert Architecture.from_dict(architecture.to_dict()) == architecture
 
 
+def test_architectures_of_older_checkpoints_are_read() -> None:
+    values = {"width": 8, "body": 16, "dilations": [1], "contours": [4], "convolution": "plain"}
+    assert Architecture.from_dict(values) == Architecture(8, 16, (1,), contours=(4,))
+
+
 @pytest.mark.parametrize(
     "values",
     [
@@ -96,7 +64,8 @@ def test_architecture_survives_json(architecture: Architecture) -> None:
         {"contours": [0]},
         {"norm": "group"},
         {"phases": "odd"},
-        {"convolution": "grouped"},
+        {"convolution": "depthwise"},
+        {"norm": "layer"},
         {"cell": 16},
         {"colour": 1},
     ],

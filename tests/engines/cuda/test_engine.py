@@ -1,6 +1,6 @@
-"""The CUDA engine, followed on the CPU: slots, lanes, graphs, surfaces, memory that runs out, a device that is lost.
+"""The CUDA engine on the CPU: slots, lanes, graphs, surfaces, full memory, a lost device.
 
-What needs a device is marked `gpu`.
+Tests that need a device are marked `gpu`.
 """
 
 from __future__ import annotations
@@ -13,24 +13,28 @@ import pytest
 import torch
 from torch import Tensor
 
-from realtime.engines.base import Overlapping, Traceable
-from realtime.engines.cuda import engine as cuda_engine
-from realtime.engines.cuda.device import HostDevice, Stream, is_lost, is_out_of_memory, sizes_up_to
-from realtime.engines.cuda.engine import LANES, SLOTS, CudaEngine, Plan, from_dlpack
+from realtime.engines.base import Engine, OnDevice
+from realtime.engines.cuda.engine import CudaEngine, Plan, capacities
+from realtime.engines.cuda.errors import is_lost, is_out_of_memory
+from realtime.engines.cuda.lanes import LANES, SLOTS
+from realtime.engines.cuda.runtime import Event, Stream
+from realtime.engines.cuda.surfaces import from_dlpack
 from realtime.engines.torch.engine import TorchEngine
 from realtime.errors import DeviceLost, InputError, RestyleError
 from realtime.frames import ColorTags, Frame, SurfaceFrame
+from realtime.options import PaintOptions
 from realtime.transnet.network import Architecture, TransNet, identity_network
-from tests.engines.torch.test_engine import difference, frame
-from tests.transnet.test_network import random_network
+from tests.helpers.frames import difference, frame
+from tests.helpers.host_runtime import HostRuntime
+from tests.helpers.transnets import random_network
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 SMALL = Architecture(width=8, body=16, dilations=(1,))
 
 
-def engine(network: TransNet | None = None, device: HostDevice | None = None, **options: object) -> CudaEngine:
+def engine(network: TransNet | None = None, runtime: HostRuntime | None = None, **options: object) -> CudaEngine:
     """On the CPU, in fp32, where a device's precision is that of `TorchEngine`."""
-    made = {"precision": "fp32", "runs_on": device or HostDevice(), **options}
+    made = {"precision": "fp32", "runtime": runtime or HostRuntime(), **options}
     return CudaEngine(network or random_network(SMALL), **made)  # type: ignore[arg-type]
 
 
@@ -58,15 +62,31 @@ def surface(source: Frame) -> SurfaceFrame:
     )
 
 
-def test_it_is_an_engine_that_overlaps_and_tells() -> None:
-    made = engine()
-    assert isinstance(made, Overlapping) and isinstance(made, Traceable)
+def test_it_is_an_engine_on_a_device() -> None:
+    made: Engine = engine()
+    assert isinstance(made, OnDevice)
     assert made.ahead == SLOTS - 1 == 1
-    told: list[str] = []
-    made.trace = lambda name, frames, begin, end: told.append(f"{name} {len(frames)}")
     assert made.stylize([]) == []
-    made.stylize([frame(16, 16)] * 3)
+
+
+def test_trace_is_told_of_the_frames_it_was_given_with() -> None:
+    made = engine()
+    told: list[str] = []
+    finish = made.begin(
+        [frame(16, 16)] * 3, trace=lambda name, frames, began, ended: told.append(f"{name} {len(frames)}")
+    )
+    made.stylize([frame(16, 16)])
+    finish()
     assert told == ["paint 3"]
+
+
+def test_closing_frees_the_memory() -> None:
+    runtime = HostRuntime()
+    with engine(runtime=runtime) as made:
+        made.stylize([frame(16, 16)])
+        assert len(made._batches.lanes) == 1
+    assert not len(made._batches.lanes)
+    assert runtime.log[-2:] == ["synchronize", "trim"]
 
 
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (50, 66), (1, 1), (37, 9), (24, 40)])
@@ -75,8 +95,8 @@ def test_the_same_as_the_plain_engine(height: int, width: int, graphs: bool) -> 
     network = random_network(SMALL)
     frames = [frame(height, width, seed) for seed in range(5)]
     made = engine(network, plan=Plan(batch=2, graphs=graphs))
-    for options in ({}, {"strength": 0.4}, {"keep_color": True}, {"strength": 0.0}):
-        for a, b in zip(plain(network).stylize(frames, **options), made.stylize(frames, **options), strict=True):  # type: ignore[arg-type]
+    for paint in (PaintOptions(), PaintOptions(strength=0.4), PaintOptions(keep_color=True), PaintOptions(strength=0)):
+        for a, b in zip(plain(network).stylize(frames, paint), made.stylize(frames, paint), strict=True):
             assert difference(a, b) <= 1
             assert (a.pts, a.duration, a.time_base, a.color) == (b.pts, b.duration, b.time_base, b.color)
 
@@ -88,8 +108,8 @@ def test_identity(matrix: str) -> None:
         assert difference(a, b) == 0
 
 
-def test_planes_are_ones_own() -> None:
-    """Also those of frames that came out before: no buffer is used a second time while somebody looks at it."""
+def test_results_have_planes_of_their_own() -> None:
+    """Also earlier results: no buffer is reused while somebody looks at it."""
     made = engine(identity_network(), plan=Plan(batch=2))
     groups = [[frame(24, 32, 10 * turn + n) for n in range(2)] for turn in range(6)]
     done = [made.stylize(group) for group in groups]
@@ -110,8 +130,8 @@ def test_batches_begun_beside_each_other() -> None:
 
 
 def test_streams_wait_for_each_other() -> None:
-    device = HostDevice()
-    made = engine(device=device, plan=Plan(batch=1))
+    device = HostRuntime()
+    made = engine(runtime=device, plan=Plan(batch=1))
     for _ in range(SLOTS + 1):
         made.stylize([frame(16, 16)])
     begin = len(device.log)
@@ -130,21 +150,21 @@ def test_streams_wait_for_each_other() -> None:
 
 
 def test_one_graph_for_a_size_of_frames_and_batches() -> None:
-    device = HostDevice()
-    made = engine(device=device, plan=Plan(batch=4))
+    device = HostRuntime()
+    made = engine(runtime=device, plan=Plan(batch=4))
     sizes = [(16, 16), (24, 16)]
     for height, width in sizes * 2:
         for count in (1, 2, 3, 4):
             assert len(made.stylize([frame(height, width, n) for n in range(count)])) == count
-    assert device.log.count("record") == len(sizes) * len(sizes_up_to(4))
+    assert device.log.count("record") == len(sizes) * len(capacities(4))
     for width in range(8, 8 * (LANES + 3), 8):
         made.stylize([frame(8, width)])
-    assert len(made._lanes) == LANES
+    assert len(made._batches.lanes) == LANES
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, torch.AcceleratorError])
 def test_what_cannot_be_recorded_runs_all_the_same(kind: type[RuntimeError]) -> None:
-    class Refusing(HostDevice):
+    class Refusing(HostRuntime):
         def record(self, run: Callable[[], object], stream: Stream) -> Callable[[], None]:
             raise kind("CUDA error: operation not permitted when stream is capturing\nand pages of advice")
 
@@ -152,22 +172,12 @@ def test_what_cannot_be_recorded_runs_all_the_same(kind: type[RuntimeError]) -> 
     made = engine(network, Refusing())
     source = frame(16, 24)
     assert difference(made.stylize([source])[0], plain(network).stylize([source])[0]) <= 1
-    assert made.notes == ["CUDA graphs are not used: CUDA error: operation not permitted when stream is capturing"]
+    assert made.notes == ("CUDA graphs are not used: CUDA error: operation not permitted when stream is capturing",)
     assert "CUDA graphs" not in made.description
 
 
-def test_faster_ways_that_are_not_there_are_named() -> None:
-    made = engine(plan=Plan(network="cudnn", ends="triton", graphs=False))
-    assert [note.partition(":")[0] for note in made.notes] == [
-        "fused convolutions are not used",
-        "Triton kernels are not used",
-    ]
-    assert made.plan == Plan(graphs=False)
-    assert "batches of 8" in made.description and "Triton" not in made.description
-
-
 def test_a_device_that_is_lost_while_it_records() -> None:
-    class Lost(HostDevice):
+    class Lost(HostRuntime):
         def record(self, run: Callable[[], object], stream: Stream) -> Callable[[], None]:
             raise torch.AcceleratorError("CUDA error: unspecified launch failure")
 
@@ -175,7 +185,7 @@ def test_a_device_that_is_lost_while_it_records() -> None:
             raise torch.AcceleratorError("CUDA error: unspecified launch failure")
 
     with pytest.raises(DeviceLost, match="has failed"):
-        engine(device=Lost()).stylize([frame(16, 24)])
+        engine(runtime=Lost()).stylize([frame(16, 24)])
 
 
 # Surfaces
@@ -186,13 +196,13 @@ def test_a_device_that_is_lost_while_it_records() -> None:
 def test_surfaces_in(height: int, width: int, keep_color: bool) -> None:
     network = random_network(SMALL)
     frames = [frame(height, width, seed) for seed in range(3)]
-    device = HostDevice()
+    device = HostRuntime()
     made = engine(network, device, plan=Plan(batch=2))
-    styled = made.stylize([surface(f) for f in frames], keep_color=keep_color)
-    for a, b in zip(plain(network).stylize(frames, keep_color=keep_color), styled, strict=True):
+    styled = made.stylize([surface(f) for f in frames], PaintOptions(keep_color=keep_color))
+    for a, b in zip(plain(network).stylize(frames, PaintOptions(keep_color=keep_color)), styled, strict=True):
         assert difference(a, b) <= 1
         assert (a.pts, a.duration, a.time_base, a.color) == (b.pts, b.duration, b.time_base, b.color)
-    assert "stream 1 waits for others" in device.log
+    assert "stream 1 waits for the default stream" in device.log
 
 
 @pytest.mark.parametrize("keep_color", [False, True])
@@ -201,10 +211,9 @@ def test_surfaces_out(keep_color: bool, on_device: bool) -> None:
     network = random_network(SMALL)
     frames = [frame(48, 64, seed) for seed in range(3)]
     made = engine(network, plan=Plan(batch=2))
-    made.surfaces = True
     given: list[Frame] = [surface(f) for f in frames] if on_device else list(frames)
-    styled = made.stylize(given, keep_color=keep_color)
-    for a, b in zip(plain(network).stylize(frames, keep_color=keep_color), styled, strict=True):
+    styled = made.begin(given, PaintOptions(keep_color=keep_color), on_device=True)()
+    for a, b in zip(plain(network).stylize(frames, PaintOptions(keep_color=keep_color)), styled, strict=True):
         assert isinstance(b, SurfaceFrame) and not b.fetched
         picture = av.VideoFrame.from_dlpack((b.luma, b.chroma), format="nv12")
         luma, chroma = (from_dlpack(plane).numpy() for plane in picture.planes)
@@ -220,7 +229,7 @@ def test_surfaces_are_held_until_they_were_read() -> None:
     made = engine(plan=Plan(batch=1))
     source = surface(frame(16, 16))
     wait = made.begin([source])
-    [lane] = made._lanes.values()
+    [lane] = made._batches.lanes._lanes.values()
     assert any(source in held for slot in lane.slots for held in slot.held)  # type: ignore[operator]
     wait()
     for _ in range(SLOTS):
@@ -238,7 +247,7 @@ def test_surfaces_and_frames_do_not_share_a_batch() -> None:
 # Memory
 
 
-class Scarce(HostDevice):
+class Scarce(HostRuntime):
     """Holds so many bytes of pinned memory for one batch, and no more."""
 
     def __init__(self, most: int) -> None:
@@ -251,6 +260,24 @@ class Scarce(HostDevice):
         return super().pinned(*shape)
 
 
+class FailingEvents(HostRuntime):
+    """Events made from now on raise these errors, one each, when they are waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.errors: list[RuntimeError] = []
+
+    def event(self, stream: Stream) -> Event:
+        errors = self.errors
+
+        class Failing:
+            def synchronize(self) -> None:
+                if errors:
+                    raise errors.pop(0)
+
+        return Failing() if errors else super().event(stream)
+
+
 def test_the_batch_is_halved() -> None:
     network = random_network(SMALL)
     device = Scarce(3 * 24 * 32 * 3 // 2)
@@ -260,10 +287,10 @@ def test_the_batch_is_halved() -> None:
         styled = made.stylize(frames)
         assert all(difference(a, b) <= 1 for a, b in zip(plain(network).stylize(frames), styled, strict=True))
     assert made.batch == 2
-    assert made.notes == [
+    assert made.notes == (
         "cpu: out of memory with 8 frames at once; going on with 4",
         "cpu: out of memory with 4 frames at once; going on with 2",
-    ]
+    )
     assert "batches of 2" in made.description
     assert device.log.count("trim") == 2
 
@@ -271,17 +298,11 @@ def test_the_batch_is_halved() -> None:
 def test_memory_that_runs_out_late() -> None:
     """A kernel that takes its memory as it starts tells only when it is waited for."""
     network = random_network(SMALL)
-    made = engine(network, plan=Plan(batch=4))
+    runtime = FailingEvents()
+    made = engine(network, runtime, plan=Plan(batch=4))
     frames = [frame(24, 32, seed) for seed in range(4)]
     wait = made.begin(frames)
-    failing = iter([torch.OutOfMemoryError("CUDA out of memory")])
-
-    class Late:
-        def synchronize(self) -> None:
-            for error in failing:
-                raise error
-
-    made._device.mark = lambda stream: Late()  # type: ignore[method-assign,assignment]
+    runtime.errors.append(torch.OutOfMemoryError("CUDA out of memory"))
     late = made.begin(frames)
     assert all(difference(a, b) <= 1 for a, b in zip(wait(), late(), strict=True))
     assert made.batch == 2
@@ -301,34 +322,21 @@ def test_a_frame_that_does_not_fit_goes_in_tiles() -> None:
 
 
 def test_a_memory_that_is_too_small_for_anything() -> None:
-    made = engine(device=Scarce(100), plan=Plan(batch=2))
+    made = engine(runtime=Scarce(100), plan=Plan(batch=2))
     with pytest.raises(RestyleError, match=r"too small for 64x32 .*--device cpu"):
         made.stylize([frame(32, 64)] * 2)
 
 
-@pytest.mark.parametrize("late", [False, True])
-def test_a_lost_device(late: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = engine()
-    error = torch.AcceleratorError("CUDA error: an illegal memory access was encountered\nCompile with ...")
-    if late:
-        wait = made.begin([frame(16, 16)])
-
-        def mark(stream: Stream) -> object:
-            class Broken:
-                def synchronize(self) -> None:
-                    raise error
-
-            return Broken()
-
-        monkeypatch.setattr(made._device, "mark", mark)
+def test_a_device_that_is_lost_while_it_works() -> None:
+    runtime = FailingEvents()
+    made = engine(runtime=runtime)
+    made.stylize([frame(16, 16)])
+    runtime.errors.append(
+        torch.AcceleratorError("CUDA error: an illegal memory access was encountered\nCompile with ...")
+    )
+    wait = made.begin([frame(16, 16)])
+    with pytest.raises(DeviceLost, match=r"cpu: the GPU has failed \(CUDA error: an illegal .*new process.*--resume"):
         wait()
-        wait = made.begin([frame(16, 16)])
-        with pytest.raises(DeviceLost, match=r"cpu: the GPU has failed \(CUDA error: an illegal .*--resume"):
-            wait()
-        return
-    monkeypatch.setattr(cuda_engine, "_fill", lambda *_: (_ for _ in ()).throw(error))
-    with pytest.raises(DeviceLost, match="new process"):
-        made.begin([frame(16, 16)])
 
 
 def test_what_errors_mean() -> None:
@@ -342,11 +350,7 @@ def test_what_errors_mean() -> None:
     assert not is_lost(RestyleError("CUDA error"))
 
 
-def test_options_that_make_no_sense() -> None:
-    with pytest.raises(InputError, match="batch"):
-        engine(batch=0)
-    with pytest.raises(InputError, match="threads"):
-        engine(threads=0)
+def test_other_devices_are_refused() -> None:
     with pytest.raises(InputError, match="for CUDA devices"):
         CudaEngine(identity_network(), device="cpu")
 
@@ -357,13 +361,11 @@ def test_options_that_make_no_sense() -> None:
 @needs_cuda
 @pytest.mark.gpu
 @pytest.mark.parametrize("graphs", [True, False])
-@pytest.mark.parametrize("network", ["plain", "cudnn"])
-@pytest.mark.parametrize("ends", ["plain", "triton"])
-def test_cuda_gives_what_the_cpu_gives(graphs: bool, network: str, ends: str) -> None:
+def test_cuda_gives_what_the_cpu_gives(graphs: bool) -> None:
     net = random_network(Architecture(contours=()))
     with torch.no_grad():
         net.out.weight.mul_(0.2)
-    made = CudaEngine(net, plan=Plan(4, network, ends, graphs))
+    made = CudaEngine(net, plan=Plan(4, graphs))
     assert not made.notes
     for height, width in ((123, 77), (64, 96)) * 2:
         frames = [frame(height, width, seed) for seed in range(6)]
@@ -388,11 +390,10 @@ def test_cuda_overlaps_without_mixing_batches_up() -> None:
 @pytest.mark.gpu
 def test_cuda_surfaces_in_and_out() -> None:
     made = CudaEngine(identity_network(), plan=Plan(2))
-    made.surfaces = True
     frames = [frame(128, 192, seed) for seed in range(4)]
-    once = made.stylize(frames)
+    once = made.begin(frames, on_device=True)()
     assert all(isinstance(f, SurfaceFrame) for f in once)
-    for a, b in zip(frames, made.stylize(once), strict=True):
+    for a, b in zip(frames, made.begin(once, on_device=True)(), strict=True):
         assert difference(a, b) == 0
 
 

@@ -1,4 +1,4 @@
-"""How the CUDA engine runs: the choice among measured ways, with made-up speeds, and what is kept of it."""
+"""How the CUDA engine runs: the choice among measured plans, with made-up speeds, and what is stored of it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-import torch
 
 from realtime.engines.cuda import tuning
-from realtime.engines.cuda.device import HostDevice
 from realtime.engines.cuda.engine import Plan
-from realtime.engines.cuda.tuning import find_plan, tune, ways
+from realtime.engines.cuda.tuning import find_plan, tune
 from realtime.transnet.network import Architecture
-from tests.transnet.test_network import random_network
+from tests.helpers.host_runtime import HostRuntime
+from tests.helpers.transnets import random_network
 
 SMALL = Architecture(width=8, body=16, dilations=(1,))
 
@@ -25,25 +24,27 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_fastest_way_and_the_smallest_batch_that_is_fast() -> None:
-    speeds = {1: 500.0, 2: 900.0, 4: 1180.0, 8: 1200.0, 16: 1100.0}
+SPEEDS = {1: 500.0, 2: 900.0, 4: 1180.0, 8: 1200.0, 16: 1100.0}
 
+
+@pytest.mark.parametrize(("gain", "graphs"), [(1.2, True), (0.8, False)])
+def test_the_faster_way_and_the_smallest_batch_that_is_fast(gain: float, graphs: bool) -> None:
     def speed(plan: Plan) -> float:
-        return speeds[plan.batch] * (1.5 if plan.ends == "triton" else 1) * (1.2 if plan.graphs else 1)
+        return SPEEDS[plan.batch] * (gain if plan.graphs else 1)
 
-    plan, told = find_plan([Plan(), Plan(ends="triton"), Plan(graphs=False)], (1, 2, 4, 8, 16), speed)
-    assert plan == Plan(batch=4, ends="triton")  # within 3 % of the fastest
-    assert told[str(plan)] == 1180 * 1.5 * 1.2
-
-
-def test_what_does_not_run_is_not_taken() -> None:
-    plan, _ = find_plan([Plan(), Plan(network="cudnn")], (1, 2), lambda plan: 0.0 if plan.network == "cudnn" else 5.0)
-    assert plan == Plan(batch=1)
+    plan, told = find_plan(tuple(SPEEDS), speed)
+    assert plan == Plan(batch=4, graphs=graphs)  # within 3 % of the fastest
+    assert told[str(plan)] == pytest.approx(1180 * (gain if graphs else 1))
 
 
-def test_the_ways_of_a_device() -> None:
-    assert ways(torch.device("cpu"), torch.float32, records=True) == [Plan(), Plan(graphs=False)]
-    assert ways(torch.device("cpu"), torch.float32, records=False) == [Plan(graphs=False)]
+def test_a_device_without_graphs_is_measured_without() -> None:
+    plan, told = find_plan((1, 2), lambda plan: SPEEDS[plan.batch], graphs=False)
+    assert plan == Plan(batch=2, graphs=False) and len(told) == 2
+
+
+def test_what_does_not_run_is_not_chosen() -> None:
+    plan, _ = find_plan((1, 2), lambda plan: 0.0 if plan.graphs else 5.0)
+    assert plan == Plan(batch=1, graphs=False)
 
 
 def test_measured_once_and_kept(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,12 +55,12 @@ def test_measured_once_and_kept(cache: Path, monkeypatch: pytest.MonkeyPatch) ->
         return float(next(ticks))
 
     network = random_network(SMALL)
-    first = tune(network, precision="fp32", runs_on=HostDevice(), size=(32, 24), clock=clock)
+    first = tune(network, precision="fp32", runtime=HostRuntime(), size=(32, 24), clock=clock)
     used = next(ticks)
     assert used > 10
     assert first.plan.batch == 2  # each call takes a tick, with one frame or with two
     assert (cache / "restyle" / "cuda.json").is_file()
-    again = tune(network, precision="fp32", runs_on=HostDevice(), size=(32, 24), clock=clock)
+    again = tune(network, precision="fp32", runtime=HostRuntime(), size=(32, 24), clock=clock)
     assert next(ticks) == used + 1  # nothing was measured
     assert (again.plan, again.speeds) == (first.plan, first.speeds)
     assert "batches of 2" in again.note and "by measurement" in again.note
@@ -67,8 +68,8 @@ def test_measured_once_and_kept(cache: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_small_memory_tries_small_batches() -> None:
     size = (32, 24)
-    device = HostDevice(free=2 * 3 * 32 * 24 * tuning._BYTES_PER_PIXEL)
-    found = tune(random_network(SMALL), precision="fp32", runs_on=device, size=size)
+    device = HostRuntime(free=2 * 3 * 32 * 24 * tuning._BYTES_PER_PIXEL)
+    found = tune(random_network(SMALL), precision="fp32", runtime=device, size=size)
     assert {name.partition(",")[0] for name in found.speeds} <= {"batches of 1", "batches of 2"}
 
 

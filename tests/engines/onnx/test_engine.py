@@ -22,7 +22,7 @@ from realtime.frames import ColorTags, Frame
 from realtime.media.files.stills import frame_from_rgb, rgb_from_frame
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import TransNet, identity_network
-from tests.engines.torch.test_engine import difference, frame
+from tests.helpers.frames import difference, frame
 from tests.helpers.networks import FLAT, codes, exact, mean_difference, mild_network, rgb_network
 
 COLORS = [ColorTags("bt709", "limited"), ColorTags("bt601", "full"), ColorTags("bt2020", "limited")]

@@ -19,7 +19,7 @@ from realtime.engines.onnx.quantise import Calibration, balanced, calibrate, gen
 from realtime.transnet.folding import TRAINED_IN, fold
 from realtime.transnet.network import Architecture, TransNet, equalise_phases, identity_network
 from tests.helpers.networks import SMALL, mild_network
-from tests.transnet.test_network import BODIES
+from tests.helpers.transnets import BODIES
 
 ENDS: list[Ends] = ["planes", "rgb", "rgb-uint8"]
 

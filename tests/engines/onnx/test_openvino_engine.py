@@ -17,7 +17,7 @@ from realtime.engines.onnx.openvino_engine import OpenVinoEngine, OpenVinoSessio
 from realtime.errors import InputError, RestyleError, StyleError
 from realtime.transnet.network import identity_network
 from tests.engines.onnx.test_engine import COLORS, exported, negative, soft
-from tests.engines.torch.test_engine import difference, frame
+from tests.helpers.frames import difference, frame
 from tests.helpers.networks import FLAT, exact, mean_difference, mild_network, rgb_network
 
 

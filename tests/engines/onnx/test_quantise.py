@@ -12,7 +12,7 @@ from realtime.engines.onnx.quantise import Calibration, balanced, calibrate, cel
 from realtime.transnet.folding import fold
 from realtime.transnet.network import Architecture
 from tests.helpers.networks import mild_network
-from tests.transnet.test_network import BODIES
+from tests.helpers.transnets import BODIES
 
 
 @pytest.mark.parametrize("body", BODIES, ids=str)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
+import threading
 
 import numpy as np
 import pytest
@@ -11,35 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.engines.torch import fused
-from realtime.engines.torch.engine import TorchEngine, choose_device, choose_precision, cpu_has_bf16, pack, unpack
+from realtime.engines.torch.device import choose_device, cpu_has_bf16, torch_precision
+from realtime.engines.torch.engine import TorchEngine
 from realtime.errors import InputError
-from realtime.frames import ColorTags, Frame, chroma_shape
+from realtime.frames import ColorTags, Frame
+from realtime.options import PaintOptions
 from realtime.transnet.network import Architecture, identity_network
-from tests.transnet.test_network import BODIES, random_network
+from tests.helpers.frames import difference, frame
+from tests.helpers.transnets import BODIES, random_network
 
 PRECISIONS = ["fp32", "bf16"]
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
-
-
-def frame(height: int, width: int, seed: int = 0, color: ColorTags | None = None) -> Frame:
-    """Noise within the limited range, so that conversions of colour stay in gamut by and large."""
-    rng = np.random.default_rng(seed)
-    chroma = chroma_shape(height, width)
-    return Frame(
-        rng.integers(16, 236, (height, width), dtype=np.uint8),
-        rng.integers(100, 156, chroma, dtype=np.uint8),
-        rng.integers(100, 156, chroma, dtype=np.uint8),
-        pts=seed,
-        duration=1,
-        time_base=Fraction(1, 25),
-        color=color or ColorTags(),
-    )
-
-
-def difference(a: Frame, b: Frame) -> int:
-    """Largest difference of any code."""
-    planes = zip((a.y, a.u, a.v), (b.y, b.u, b.v), strict=True)
-    return max(int(np.abs(p.astype(int) - q).max()) for p, q in planes)
 
 
 @settings(max_examples=30)
@@ -64,7 +46,7 @@ def test_identity_in_any_colours(matrix: str, range: str, precision: str) -> Non
 
 
 def test_one_picture_in_two_codings_becomes_one_picture() -> None:
-    """A network gives the same colours whatever matrix and range the file is coded in."""
+    """A network paints the same colours whatever the matrix and range of the file."""
     from realtime.transnet.color import planes_from_rgb, rgb_from_planes
 
     rng = torch.Generator().manual_seed(0)
@@ -99,11 +81,11 @@ def test_frames_begun_beside_each_other_come_out_as_alone() -> None:
         random_network(Architecture(width=8, body=16, dilations=(1,))), device="cpu", precision="fp32", threads=2
     )
     frames = [frame(50, 66, seed) for seed in range(6)]
-    waits = [engine.begin(frames[i : i + 2], strength=0.5) for i in (0, 2, 4)]
+    waits = [engine.begin(frames[i : i + 2], PaintOptions(strength=0.5)) for i in (0, 2, 4)]
     for wait, pair in zip(reversed(waits), ([4, 5], [2, 3], [0, 1]), strict=True):
         for styled, n in zip(wait(), pair, strict=True):
             assert styled.pts == frames[n].pts
-            assert difference(styled, engine.stylize([frames[n]], strength=0.5)[0]) <= 1
+            assert difference(styled, engine.stylize([frames[n]], PaintOptions(strength=0.5))[0]) <= 1
     assert engine.begin([])() == []
 
 
@@ -126,7 +108,7 @@ def test_fused_is_plain(body: dict) -> None:
     plain = fold(network).cast(torch.device("cpu"), torch.bfloat16)
     x = torch.randint(-128, 128, (2, 24, 10, 14)).bfloat16().to(memory_format=torch.channels_last)
     with torch.inference_mode():
-        a, b = plain(x).float(), fused.FusedTransNet(plain)(x).float()
+        a, b = plain(x).float(), fused.fuse(plain)(x).float()
     assert float((a - b).abs().mean()) < 0.02 * float(a.abs().mean())  # bf16 rounding between the passes
 
 
@@ -135,8 +117,8 @@ def test_strength() -> None:
     engine = TorchEngine(network, device="cpu", precision="fp32")
     source = frame(32, 48)
     full = engine.stylize([source])[0]
-    assert difference(engine.stylize([source], strength=0)[0], source) == 0
-    half = engine.stylize([source], strength=0.5)[0]
+    assert difference(engine.stylize([source], PaintOptions(strength=0))[0], source) == 0
+    half = engine.stylize([source], PaintOptions(strength=0.5))[0]
     inside = (full.y > 0) & (full.y < 255)  # the blend is of unclamped values
     expected = (full.y.astype(float) + source.y) / 2
     assert np.abs(half.y - expected)[inside].max() <= 1
@@ -145,14 +127,14 @@ def test_strength() -> None:
 def test_keep_color() -> None:
     engine = TorchEngine(random_network(Architecture()), device="cpu")
     source = frame(32, 48)
-    kept, full = engine.stylize([source], keep_color=True)[0], engine.stylize([source])[0]
+    kept, full = engine.stylize([source], PaintOptions(keep_color=True))[0], engine.stylize([source])[0]
     assert np.array_equal(kept.u, source.u) and np.array_equal(kept.v, source.v)
     assert np.array_equal(kept.y, full.y)
     assert not np.array_equal(full.u, source.u)
 
 
 def test_strided_planes_are_read_and_not_written() -> None:
-    """A decoder's buffers have lines longer than the picture."""
+    """The lines of a decoder's buffers are longer than the picture."""
     wide = frame(40, 128)
     source = Frame(wide.y[:, :50], wide.u[:, :25], wide.v[:, :25])
     before = wide.y.copy()
@@ -161,14 +143,6 @@ def test_strided_planes_are_read_and_not_written() -> None:
     assert np.array_equal(wide.y, before)
     out.y[:] = 0
     assert np.array_equal(wide.y, before)
-
-
-@given(st.integers(1, 40), st.integers(1, 40))
-def test_pack_and_unpack(height: int, width: int) -> None:
-    source = frame(height, width)
-    packed = pack([source])
-    assert packed.shape[1] % 2 == packed.shape[2] % 2 == 0
-    assert difference(unpack(packed, [source], height, width, False)[0], source) == 0
 
 
 def test_auto_on_this_machine() -> None:
@@ -182,7 +156,7 @@ def test_auto_on_this_machine() -> None:
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:x", "cpu:1", "", "cuda:99", "mps:0"])
-def test_device_that_is_not_there(device: str) -> None:
+def test_unknown_or_missing_devices_are_refused(device: str) -> None:
     with pytest.raises(InputError, match="device"):
         choose_device(device)
 
@@ -193,15 +167,11 @@ def test_missing_cuda_says_why() -> None:
         choose_device("cuda")
 
 
-def test_precision_that_is_not_to_be_had() -> None:
+def test_impossible_precisions_are_refused() -> None:
     with pytest.raises(InputError, match="fp16"):
-        choose_precision("fp16", torch.device("cpu"))
+        torch_precision("fp16", torch.device("cpu"))
     with pytest.raises(InputError, match="choose auto"):
-        choose_precision("int4", torch.device("cpu"))  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="batch"):
-        TorchEngine(identity_network(), batch=0)
-    with pytest.raises(InputError, match="threads"):
-        TorchEngine(identity_network(), threads=0)
+        torch_precision("int4", torch.device("cpu"))  # type: ignore[arg-type]
 
 
 @needs_cuda
@@ -212,6 +182,27 @@ def test_cuda_gives_what_the_cpu_gives() -> None:
     a = TorchEngine(network, device="cpu", precision="fp32").stylize([source])[0]
     b = TorchEngine(network, device="cuda", precision="fp16").stylize([source])[0]
     assert np.abs(a.y.astype(int) - b.y).mean() < 1
+
+
+def test_trace_is_told_of_each_frame_by_its_worker() -> None:
+    told: list[tuple[str, int, str]] = []
+    with TorchEngine(identity_network(), device="cpu", threads=2) as engine:
+        finish = engine.begin(
+            [frame(16, 16)] * 3,
+            trace=lambda name, frames, began, ended: told.append((name, len(frames), threading.current_thread().name)),
+        )
+        finish()
+    assert [(name, count) for name, count, _ in told] == [("paint", 1)] * 3
+    assert all("torch-worker" in thread for _, _, thread in told)
+
+
+def test_closing_ends_the_workers() -> None:
+    before = set(threading.enumerate())
+    with TorchEngine(identity_network(), device="cpu", threads=3) as engine:
+        engine.stylize([frame(16, 16)] * 3)
+        assert len(set(threading.enumerate()) - before) == 3
+    assert not set(threading.enumerate()) - before
+    engine.close()  # a second time does nothing
 
 
 @pytest.mark.parametrize(("threads", "workers"), [(1, 1), (2, 2), (3, 3), (20, 8)])
