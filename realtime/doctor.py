@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from realtime.version import __version__
+
+if TYPE_CHECKING:
+    from realtime.engines.cuda.runtime import DeviceRuntime
 
 _PACKAGES = ("torch", "torchvision", "numpy", "safetensors", "lightning-fabric", "onnx", "openvino")
 
@@ -138,40 +141,36 @@ def _gpu() -> list[dict[str, Any]]:
     """The parts of the way through a CUDA device, each tried out, and why one is missing."""
     import torch
 
-    names = ("fused convolutions (cuDNN)", "Triton kernels", "CUDA graphs", "NVDEC surfaces", "NVENC surfaces")
+    names = ("CUDA graphs", "NVDEC surfaces", "NVENC surfaces")
     if reason := _why_no_cuda():
         return [{"name": name, "works": False, "reason": f"no CUDA device: {reason}"} for name in names]
-    from realtime.engines.cuda.cudnn import cudnn_problem
-    from realtime.engines.cuda.device import CudaDevice
-    from realtime.engines.cuda.triton_packing import triton_problem
+    from realtime.engines.cuda.runtime import CudaRuntime
     from realtime.media.files.surfaces import CudaSurfaces
 
-    device = CudaDevice(torch.device("cuda", 0))
-    surfaces = CudaSurfaces(0, device.bind)
+    runtime = CudaRuntime(torch.device("cuda", 0))
+    surfaces = CudaSurfaces(0, runtime.bind)
     reasons = (
-        cudnn_problem(device.where, torch.float16),
-        triton_problem(device.where, torch.float16),
-        _why_no_graphs(device),
+        _why_no_graphs(runtime),
         surfaces.decoder_problem(),
         surfaces.encoder_problem("h264_nvenc", 640, 360),
     )
     return [{"name": name, "works": not why, "reason": why} for name, why in zip(names, reasons, strict=True)]
 
 
-def _why_no_graphs(device: Any) -> str:
+def _why_no_graphs(runtime: DeviceRuntime) -> str:
     """Why a graph cannot be recorded and replayed on a device; empty where it can."""
     import torch
 
-    from realtime.engines.cuda.device import first_line
+    from realtime.engines.cuda.errors import first_line
 
     try:
-        stream = device.stream()
-        with device.on(stream):
-            number = torch.zeros(1, device=device.where)
+        stream = runtime.stream()
+        with runtime.on(stream):
+            number = torch.zeros(1, device=runtime.where)
             number.add_(1)
-            replay = device.record(lambda: number.add_(1), stream)
+            replay = runtime.record(lambda: number.add_(1), stream)
             replay()
-        device.synchronize()
+        runtime.synchronize()
         return "" if float(number) == 2 else "a recorded graph does something else when it is replayed"
     except RuntimeError as error:
         return first_line(error)

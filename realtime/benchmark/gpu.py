@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,10 +20,10 @@ from realtime.benchmark import machine
 from realtime.benchmark.cases import transnet_work
 from realtime.benchmark.measure import Clock, SystemClock, Timing, to_and_fro
 from realtime.benchmark.roofline import limit, measure_roof
-from realtime.engines.base import OnDevice, Overlapping
+from realtime.engines.base import OnDevice
 from realtime.engines.choice import psnr
-from realtime.engines.cuda.device import Device
 from realtime.engines.cuda.engine import CudaEngine
+from realtime.engines.cuda.runtime import DeviceRuntime
 from realtime.engines.torch.device import choose_device
 from realtime.engines.torch.engine import TorchEngine
 from realtime.errors import InputError, RestyleError
@@ -112,7 +111,7 @@ def gpu_report(
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "fp16",
     wanted: Wanted | None = None,
     effort: Effort | None = None,
-    runs_on: Device | None = None,
+    runtime: DeviceRuntime | None = None,
     say: Callable[[str], None] = lambda text: None,
     clock: Clock | None = None,
 ) -> dict[str, Any]:
@@ -120,11 +119,11 @@ def gpu_report(
 
     Args:
         style: a name from the gallery or a path.
-        device: "cuda" or "cuda:N"; with `runs_on` any that PyTorch knows.
+        device: "cuda" or "cuda:N"; with `runtime` any that PyTorch knows.
         precision: of the network.
         wanted: what must hold, and at which sizes; None for the project's own figures.
         effort: how long.
-        runs_on: what the CUDA engine takes for its device; for tests.
+        runtime: the device; None opens `device`. For tests.
         say: told in a line what is done next.
         clock: where readings come from.
 
@@ -136,7 +135,7 @@ def gpu_report(
         InputError: there is no such device, or the style is not to be had.
     """
     wanted, effort, clock = wanted or Wanted(), effort or Effort(), clock or SystemClock()
-    return _Report(style, device, precision, wanted, effort, runs_on, say, clock).run()
+    return _Report(style, device, precision, wanted, effort, runtime, say, clock).run()
 
 
 class _Report:
@@ -147,11 +146,11 @@ class _Report:
         precision: Literal["auto", "fp32", "fp16", "bf16"],
         wanted: Wanted,
         effort: Effort,
-        runs_on: Device | None,
+        runtime: DeviceRuntime | None,
         say: Callable[[str], None],
         clock: Clock,
     ) -> None:
-        if runs_on is None and choose_device(device).type != "cuda":
+        if runtime is None and choose_device(device).type != "cuda":
             raise InputError(f"device {device!r}: the report is on CUDA devices")
         self.wanted, self.effort, self.say, self.clock = wanted, effort, say, clock
         self.checks: list[Check] = []
@@ -159,9 +158,9 @@ class _Report:
         say("the engine: choosing how it runs")
         self.style, self.device, self.asked = style, device, precision
         self.stylizer = Stylizer(style, backend="torch", device=device, precision=precision)
-        if runs_on is not None:
+        if runtime is not None:
             assert isinstance(self.stylizer.engine, TorchEngine)
-            self.stylizer.engine = CudaEngine(self.stylizer.engine.network, precision=precision, runs_on=runs_on)
+            self.stylizer.engine = CudaEngine(self.stylizer.engine.network, precision=precision, runtime=runtime)
         assert isinstance(self.stylizer.engine, CudaEngine)
         self.engine = self.stylizer.engine
         self.on_cuda = torch.device(self.engine.device).type == "cuda"
@@ -222,26 +221,22 @@ class _Report:
         batch = self.engine.batch
         frames = list(natural_frames(batch, size=size))
         with_copies = self._best(lambda: self._paint(frames))
-        self.engine.surfaces = True
-        try:
-            there = self.engine.stylize(frames)
-            alone = self._best(lambda: self._paint(there))
-        finally:
-            self.engine.surfaces = False
+        there = self.engine.begin(frames, on_device=True)()
+        alone = self._best(lambda: self._paint(there, on_device=True))
         least = self.wanted.fps[size]
         self.checks.append(Check(f"network alone, {name}", round(alone, 1), "fps", least, "planes stay on the device"))
         self.checks.append(Check(f"network with copies to it and back, {name}", round(with_copies, 1), "fps"))
         if size == next(iter(self.wanted.fps)):
             self._roofline(size, alone)
 
-    def _paint(self, frames: Sequence[Frame]) -> Timing:
+    def _paint(self, frames: Sequence[Frame], *, on_device: bool = False) -> Timing:
         """Batch after batch, with the next begun before the last is waited for, as the pipeline does."""
         engine, clock = self.engine, self.clock
-        waiting = engine.begin(frames)
+        waiting = engine.begin(frames, on_device=on_device)
         wall, cpu = clock.wall(), clock.cpu()
         done = 0
         while not done or clock.wall() - wall < self.effort.seconds:
-            following = engine.begin(frames)
+            following = engine.begin(frames, on_device=on_device)
             waiting()
             waiting = following
             done += len(frames)
@@ -268,7 +263,8 @@ class _Report:
     def _fidelity(self) -> None:
         size = min(self.wanted.fps)
         frames = list(natural_frames(2, size=(min(size[0], 1280), min(size[1], 720))))
-        exact = TorchEngine(self.engine.network, device="cpu", precision="fp32").stylize(frames)
+        with TorchEngine(self.engine.network, device="cpu", precision="fp32") as cpu:
+            exact = cpu.stylize(frames)
         found = psnr(exact, self.engine.stylize(frames))
         self.checks.append(Check("PSNR against the CPU in fp32", round(found, 2), "dB", self.wanted.fidelity))
 
@@ -370,12 +366,11 @@ class _Report:
             summary = self.stylizer.video(clip, target, decoder=decoder, encoder=encoder, overwrite=True)
             frames = int(summary["frames"])
         else:
-            with self._open(clip, decoder) as reader, self._staying(decoder == "cuda"):
+            with self._open(clip, decoder) as reader:
                 engine = self.engine
-                assert isinstance(engine, Overlapping)
                 report = pipeline.run(
                     reader,
-                    lambda frames: pipeline.Future(engine.begin(frames)),
+                    lambda frames: pipeline.Future(engine.begin(frames, on_device=decoder == "cuda")),
                     lambda frame: None,
                     batch=engine.batch,
                     ahead=engine.ahead,
@@ -383,14 +378,6 @@ class _Report:
                 )
                 frames = report.frames_out
         return Timing(frames, self.clock.wall() - wall, self.clock.cpu() - cpu)
-
-    @contextmanager
-    def _staying(self, stay: bool) -> Iterator[None]:
-        self.engine.surfaces = stay
-        try:
-            yield
-        finally:
-            self.engine.surfaces = False
 
     # The others
 

@@ -5,6 +5,7 @@ Its weights are random: here only its speed is of interest.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import cast
 
@@ -13,8 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from realtime.engines.base import DEFAULT_PAINT, Closing, Finish, Trace
 from realtime.engines.torch.device import choose_device
+from realtime.engines.workers import using_threads
 from realtime.frames import Frame
+from realtime.options import PaintOptions
 from realtime.transnet.color import planes_from_rgb, rgb_from_planes
 
 
@@ -70,54 +74,66 @@ class JohnsonNet(nn.Sequential):
         )
 
 
-class JohnsonEngine:
+class JohnsonEngine(Closing):
     """Planes to RGB, through the network in fp32, and back to planes. See `realtime.engines.base.Engine`.
 
     One frame at a time with every thread on it, as the examples run it. The colours are converted in PyTorch on the
     same device, so that the rival is not slowed down by anything that is ours.
 
     Args:
-        device: see `realtime.engines.torch.engine.choose_device`.
+        device: see `realtime.engines.torch.device.choose_device`.
         threads: on the CPU; None leaves PyTorch's own choice.
 
     Raises:
-        InputError: the device is not to be had.
+        InputError: the device is not available.
     """
 
     backend = "torch"
     precision = "fp32"
     batch = 1
+    ahead = 0
+    notes: tuple[str, ...] = ()
 
     def __init__(self, *, device: str = "auto", threads: int | None = None) -> None:
         self._where = choose_device(device)
         self.device = str(self._where)
         self.threads = threads or torch.get_num_threads()
-        self.notes: list[str] = []
         self.description = f"Johnson et al. 2016 in torch on {self.device}, fp32"
         with torch.random.fork_rng():
             torch.manual_seed(2016)
             self.network = JohnsonNet().eval().requires_grad_(False).to(self._where)
 
     @torch.inference_mode()
-    def stylize(self, frames: Sequence[Frame], *, strength: float = 1.0, keep_color: bool = False) -> list[Frame]:
-        """See `realtime.engines.base.Engine.stylize`."""
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
-            return [self._frame(frame, strength, keep_color) for frame in frames]
-        finally:
-            torch.set_num_threads(before)
+    def stylize(self, frames: Sequence[Frame], paint: PaintOptions = DEFAULT_PAINT) -> list[Frame]:
+        """See `Engine.stylize`."""
+        with using_threads(self.threads):
+            return [self._frame(frame, paint) for frame in frames]
 
-    def _frame(self, frame: Frame, strength: float, keep_color: bool) -> Frame:
+    def begin(
+        self,
+        frames: Sequence[Frame],
+        paint: PaintOptions = DEFAULT_PAINT,
+        *,
+        on_device: bool = False,
+        trace: Trace | None = None,
+    ) -> Finish:
+        """See `Engine.begin`."""
+        began = time.perf_counter()
+        styled = self.stylize(frames, paint)
+        if trace is not None:
+            trace("paint", frames, began, time.perf_counter())
+        return lambda: styled
+
+    def _frame(self, frame: Frame, paint: PaintOptions) -> Frame:
         y, u, v = (torch.from_numpy(np.ascontiguousarray(p)).to(self._where) for p in (frame.y, frame.u, frame.v))
         colors = frame.color.matrix, frame.color.range
         tall, broad = u.shape
         luma = F.pad(y[None, None].float(), (0, 2 * broad - frame.width, 0, 2 * tall - frame.height), mode="replicate")
         rgb = rgb_from_planes(luma, torch.stack([u, v])[None].float(), *colors).clamp_(0, 1).mul_(255)
         out = self.network(rgb)[..., : 2 * tall, : 2 * broad].clamp_(0, 255)
-        if strength < 1:
-            out = torch.lerp(rgb, out, strength)
+        if paint.strength < 1:
+            out = torch.lerp(rgb, out, paint.strength)
         luma, chroma = planes_from_rgb(out / 255, *colors)
         y8, uv8 = (codes.round_().clamp_(0, 255).to(torch.uint8).cpu().numpy()[0] for codes in (luma, chroma))
         y_out = np.ascontiguousarray(y8[0, : frame.height, : frame.width])
-        return frame.with_planes(y_out, *((frame.u, frame.v) if keep_color else uv8))
+        return frame.with_planes(y_out, *((frame.u, frame.v) if paint.keep_color else uv8))

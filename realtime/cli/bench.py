@@ -163,14 +163,14 @@ def bench(
 def _gpu_report(style: str, device: str, outputs: list[Path], *, overwrite: bool, json: bool, quiet: bool) -> None:
     """The report on a CUDA device; ends with exit code 1 where something does not hold."""
     from realtime.benchmark.files import check_target
-    from realtime.engines.torch import engine as torch_engine
+    from realtime.engines.torch.device import choose_device
     from realtime.errors import InputError
 
     if device == "auto":
         device = "cuda"
     if not device.startswith("cuda"):
         raise typer.BadParameter("--gpu-report is about CUDA devices: --device cuda or cuda:N.")
-    torch_engine.choose_device(device)  # says at once that there is none
+    choose_device(device)  # says at once that there is none
     files: list[Path] = []
     for path in outputs or [Path(".")]:
         files += [path / "gpu-report.json", path / "gpu-report.md"] if path.is_dir() else [path]

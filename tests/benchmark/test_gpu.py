@@ -12,8 +12,8 @@ import torch
 from realtime.benchmark import gpu
 from realtime.benchmark.cases import Choice, Options, default_choices
 from realtime.benchmark.gpu import Check, Effort, Wanted, gpu_report, markdown
-from realtime.engines.cuda.device import HostDevice
 from realtime.errors import InputError, RestyleError
+from tests.helpers.host_runtime import HostRuntime
 
 SIZES = {(128, 96): 1.0, (192, 128): 1e9}
 EFFORT = Effort(seconds=0.01, readings=1, frames=24)
@@ -23,7 +23,7 @@ EFFORT = Effort(seconds=0.01, readings=1, frames=24)
 def report() -> dict[str, Any]:
     wanted = Wanted(fps=SIZES, roofline=0.0, whole=0.0)
     return gpu_report(
-        "starry-night", device="cpu", precision="fp32", wanted=wanted, effort=EFFORT, runs_on=HostDevice()
+        "starry-night", device="cpu", precision="fp32", wanted=wanted, effort=EFFORT, runtime=HostRuntime()
     )
 
 
@@ -84,7 +84,7 @@ def test_no_time_is_no_measurement() -> None:
         precision="fp32",
         wanted=Wanted(fps=SIZES),
         effort=Effort(budget=-1),
-        runs_on=HostDevice(),
+        runtime=HostRuntime(),
     )
     assert {check["note"] for check in report["checks"]} == {"not measured: the time was up"}
     assert report["holds"] is False and len(report["failed"]) == len(report["checks"])
@@ -102,7 +102,7 @@ def test_a_step_that_fails_does_not_end_the_report(monkeypatch: pytest.MonkeyPat
         precision="fp32",
         wanted=Wanted(fps={(64, 64): 0.0}, roofline=0),
         effort=EFFORT,
-        runs_on=HostDevice(),
+        runtime=HostRuntime(),
     )
     assert report["failed"] == ["codecs and the whole pipeline"]
     assert any(check["note"] == "failed: no room for it" for check in report["checks"])
@@ -138,9 +138,9 @@ def test_the_command_writes_both_and_ends_with_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], report: dict[str, Any]
 ) -> None:
     from realtime.cli import main
-    from realtime.engines.torch import engine as torch_engine
+    from realtime.engines.torch import device as torch_device
 
-    monkeypatch.setattr(torch_engine, "choose_device", lambda word: torch.device("cuda", 0))
+    monkeypatch.setattr(torch_device, "choose_device", lambda word: torch.device("cuda", 0))
     monkeypatch.setattr(gpu, "gpu_report", lambda style, **options: report)
     assert main(["bench", "--gpu-report", "--output", str(tmp_path), "--json"]) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["gpu-report.json", "gpu-report.md"]

@@ -11,6 +11,7 @@ from realtime.benchmark.johnson import JohnsonEngine, JohnsonNet
 from realtime.engines.base import Engine
 from realtime.errors import InputError
 from realtime.frames import ColorTags, Frame
+from realtime.options import PaintOptions
 from tests.helpers.frames import difference, frame
 
 
@@ -60,7 +61,7 @@ def test_the_colours_survive_the_way_through_rgb(
     (rgb,) = seen
     assert rgb.shape == (1, 3, 32, 32)
     assert 60 < float(rgb.max()) <= 255  # the scale of the examples
-    (half,) = engine.stylize([source], strength=0.5, keep_color=True)
+    (half,) = engine.stylize([source], PaintOptions(strength=0.5, keep_color=True))
     assert half.u is source.u
 
 

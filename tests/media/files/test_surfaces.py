@@ -182,10 +182,10 @@ def test_names_are_pyavs() -> None:
 
 @pytest.fixture
 def device(monkeypatch: pytest.MonkeyPatch) -> CudaSurfaces:
-    from realtime.engines.cuda.device import CudaDevice
+    from realtime.engines.cuda.runtime import CudaRuntime
 
     monkeypatch.undo()
-    return CudaSurfaces(0, CudaDevice(torch.device("cuda", 0)).bind)
+    return CudaSurfaces(0, CudaRuntime(torch.device("cuda", 0)).bind)
 
 
 @needs_cuda
