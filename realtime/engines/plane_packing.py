@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,11 +20,8 @@ from realtime.transnet.network import CENTER, MULTIPLE, PLANE_CHANNELS
 PLANES = ((slice(0, 16), 4), (slice(16, 20), 2), (slice(20, 24), 2))
 """Of Y, U and V: their channels, and the side of their part of a cell in samples."""
 
-_ROW: dict[int, tuple[torch.dtype, type[np.signedinteger[Any]]]] = {
-    4: (torch.int32, np.int32),
-    2: (torch.int16, np.int16),
-}
-"""By side: the integer that holds one row of a cell. Moving rows as integers is several times faster than bytes."""
+_ROW = {4: torch.int32, 2: torch.int16}
+"""By side: the type of integer that holds one row of a cell. Moving rows as integers is several times faster than bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +72,7 @@ def pack(frames: Sequence[Frame]) -> Tensor:
     packed = torch.empty(len(frames), h, w, PLANE_CHANNELS, dtype=torch.uint8)
     for frame, cells in zip(frames, packed, strict=True):
         for plane, (channels, side) in zip((frame.y, frame.u, frame.v), PLANES, strict=True):
-            cells[..., channels].view(_ROW[side][0]).copy_(_rows_of_cells(plane, h, w, side))
+            cells[..., channels].view(_ROW[side]).copy_(_rows_of_cells(plane, h, w, side))
     return packed
 
 
@@ -87,7 +83,7 @@ def _rows_of_cells(plane: np.ndarray, h: int, w: int, side: int) -> Tensor:
         plane = np.pad(plane, ((0, bottom), (0, right)), mode="edge")
     if plane.strides[1] != 1 or plane.strides[0] % side or plane.ctypes.data % side:
         plane = np.ascontiguousarray(plane)  # rows cannot be read as integers: rare
-    rows: Tensor = torch.from_numpy(plane.view(_ROW[side][1])).unflatten(0, (h, side)).permute(0, 2, 1)
+    rows: Tensor = torch.from_numpy(plane).view(_ROW[side]).unflatten(0, (h, side)).permute(0, 2, 1)
     return rows
 
 
@@ -104,7 +100,7 @@ def unpack(codes: Tensor, frames: Sequence[Frame], *, keep_color: bool = False) 
         sizes = (frame.height, frame.width), *[chroma_shape(frame.height, frame.width)] * 2
         wanted = 1 if keep_color else 3
         planes = [
-            _plane_of_rows(cells[..., channels].view(_ROW[side][0]))[: size[0], : size[1]]
+            _plane_of_rows(cells[..., channels].view(_ROW[side]))[: size[0], : size[1]]
             for (channels, side), size in zip(PLANES[:wanted], sizes, strict=False)
         ]
         result.append(frame.with_planes(planes[0], *(planes[1:] or (frame.u, frame.v))))

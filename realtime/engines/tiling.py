@@ -27,7 +27,7 @@ from realtime.transnet.freeze_statistics import freeze_statistics
 from realtime.transnet.network import TransNet
 
 MOST_PIXELS = 4096 * 2304
-"""Larger frames are painted in tiles."""
+"""Frames with more pixels are painted in tiles."""
 
 SIDE = 1536
 """Pixels of a tile's side, without its margins."""
@@ -92,11 +92,6 @@ def frozen_engine(network: TransNet, frame: Frame, *, device: str, threads: int 
     cells = centered(pack(sample(frame))).permute(0, 3, 1, 2).float()
     frozen = freeze_statistics(network, cells, frame.color.matrix, frame.color.range)
     return TorchEngine(frozen, device=device, threads=threads)
-
-
-def is_large(frame: Frame) -> bool:
-    """Whether a frame should be painted in tiles."""
-    return frame.width * frame.height > MOST_PIXELS
 
 
 def stylize_in_tiles(

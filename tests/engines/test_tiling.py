@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.engines.tiling import frozen_engine, is_large, sample, spans, stylize_in_tiles
+from realtime.engines.tiling import frozen_engine, sample, spans, stylize_in_tiles
 from realtime.engines.torch.device import cpu_has_bf16
 from realtime.engines.torch.engine import TorchEngine
 from realtime.frames import Frame, chroma_shape
@@ -124,9 +124,3 @@ def test_instance_norm_is_frozen_by_the_sample() -> None:
         tiled = stylize_in_tiles(engine, frame, reach=INSTANCE.reach, side=64)
     for a, b in ((whole.y, tiled.y), (whole.u, tiled.u), (whole.v, tiled.v)):
         assert np.abs(a.astype(int) - b).max() <= 1
-
-
-def test_what_is_large() -> None:
-    assert not is_large(noise(2160, 3840))
-    plane = np.zeros((4320, 7680), np.uint8)
-    assert is_large(Frame(plane, plane[::2, ::2], plane[::2, ::2]))

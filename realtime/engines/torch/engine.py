@@ -13,7 +13,6 @@ from realtime.engines.plane_packing import centered, pack, rounded_codes, unpack
 from realtime.engines.torch.device import DTYPES, choose_device, torch_precision
 from realtime.engines.torch.fused import fuse, fusing_works
 from realtime.engines.workers import MOST_WORKERS, start_workers, using_threads
-from realtime.errors import InputError
 from realtime.frames import Frame, Matrix, Range
 from realtime.options import PaintOptions, Precision
 from realtime.transnet.folding import fold
@@ -31,6 +30,7 @@ class TorchEngine(Closing):
         precision: see `torch_precision`.
         batch: frames at once; None takes one for each worker on a CPU, and 8 elsewhere.
         threads: on the CPU; None takes one for each core.
+        notes: further notes, of whoever chose this engine.
 
     Raises:
         InputError: a device or precision is not available.
@@ -46,12 +46,9 @@ class TorchEngine(Closing):
         precision: Precision = "auto",
         batch: int | None = None,
         threads: int | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
         where = choose_device(device)
-        if batch is not None and batch < 1:
-            raise InputError(f"batch {batch}: must be 1 or more")
-        if threads is not None and threads < 1:
-            raise InputError(f"threads {threads}: must be 1 or more")
         on_cpu = where.type == "cpu"
         self.network = network
         self.device = str(where)
@@ -62,12 +59,12 @@ class TorchEngine(Closing):
         self._where, self._type = where, DTYPES[self.precision]
         self._nets: dict[tuple[Matrix, Range], nn.Module] = {}
         self._fused = on_cpu and self.precision == "bf16" and fusing_works()
-        notes = []
+        own_notes = []
         if on_cpu and precision == "auto" and self.precision == "fp32":
-            notes.append("this processor has no bf16 instructions: computing in fp32")
+            own_notes.append("this processor has no bf16 instructions: computing in fp32")
         if on_cpu and self.precision == "bf16" and not self._fused:
-            notes.append("this PyTorch has no fused oneDNN convolutions: running the plain ones")
-        self.notes = tuple(notes)
+            own_notes.append("this PyTorch has no fused oneDNN convolutions: running the plain ones")
+        self.notes = (*own_notes, *notes)
         if on_cpu:
             how = f"{self.threads} {'threads' if self.threads > 1 else 'thread'}"
             self.description = f"torch on cpu, {self.precision}, {how}"
