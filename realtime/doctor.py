@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from realtime.version import __version__
 
 if TYPE_CHECKING:
-    from realtime.engines.cuda.runtime import DeviceRuntime
+    from realtime.engines.cuda.runtime import CudaRuntime
 
 _PACKAGES = ("torch", "torchvision", "numpy", "safetensors", "lightning-fabric", "onnx", "openvino")
 
@@ -157,7 +157,7 @@ def _gpu() -> list[dict[str, Any]]:
     return [{"name": name, "works": not why, "reason": why} for name, why in zip(names, reasons, strict=True)]
 
 
-def _why_no_graphs(runtime: DeviceRuntime) -> str:
+def _why_no_graphs(runtime: CudaRuntime) -> str:
     """Why a graph cannot be recorded and replayed on a device; empty where it can."""
     import torch
 

@@ -23,7 +23,7 @@ from realtime.benchmark.roofline import limit, measure_roof
 from realtime.engines.base import OnDevice
 from realtime.engines.choice import psnr
 from realtime.engines.cuda.engine import CudaEngine
-from realtime.engines.cuda.runtime import DeviceRuntime
+from realtime.engines.cuda.runtime import CudaRuntime
 from realtime.engines.torch.device import choose_device
 from realtime.engines.torch.engine import TorchEngine
 from realtime.errors import InputError, RestyleError
@@ -111,7 +111,7 @@ def gpu_report(
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "fp16",
     wanted: Wanted | None = None,
     effort: Effort | None = None,
-    runtime: DeviceRuntime | None = None,
+    runtime: CudaRuntime | None = None,
     say: Callable[[str], None] = lambda text: None,
     clock: Clock | None = None,
 ) -> dict[str, Any]:
@@ -146,7 +146,7 @@ class _Report:
         precision: Literal["auto", "fp32", "fp16", "bf16"],
         wanted: Wanted,
         effort: Effort,
-        runtime: DeviceRuntime | None,
+        runtime: CudaRuntime | None,
         say: Callable[[str], None],
         clock: Clock,
     ) -> None:

@@ -21,7 +21,7 @@ PLANES = ((slice(0, 16), 4), (slice(16, 20), 2), (slice(20, 24), 2))
 """Of Y, U and V: their channels, and the side of their part of a cell in samples."""
 
 _ROW = {4: torch.int32, 2: torch.int16}
-"""By side: the type of integer that holds one row of a cell. Moving rows as integers is several times faster than bytes."""
+"""By side: the integer that holds one row of a cell. Moving rows as integers is several times faster than bytes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from realtime.engines.cuda.runtime import Event, Stream
+from realtime.engines.cuda.runtime import CudaRuntime, Event, Stream
 
 
 class _Done:
@@ -17,8 +17,8 @@ class _Done:
         """Work on the CPU is done when the call that started it returns."""
 
 
-class HostRuntime:
-    """Every stream is at its end at once. See `DeviceRuntime`.
+class HostRuntime(CudaRuntime):
+    """Every stream is at its end at once.
 
     Attributes:
         log: what was asked for, in order.

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from realtime.engines.base import Finish, Trace
 from realtime.engines.cuda.lanes import Lane, LaneKey, Lanes, Slot, exact_kernels
-from realtime.engines.cuda.runtime import DeviceRuntime
+from realtime.engines.cuda.runtime import CudaRuntime
 from realtime.engines.cuda.surfaces import copy_surface, nv12, surface_frame
 from realtime.engines.plane_packing import FrameLayout
 from realtime.frames import Frame, SurfaceFrame
@@ -52,7 +52,7 @@ class Batches:
     def __init__(
         self,
         network: TransNet,
-        runtime: DeviceRuntime,
+        runtime: CudaRuntime,
         dtype: torch.dtype,
         *,
         graphs: bool,

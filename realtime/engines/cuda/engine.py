@@ -14,7 +14,7 @@ from realtime.engines.base import DEFAULT_PAINT, Closing, Finish, Trace
 from realtime.engines.cuda.batches import Batches, Job
 from realtime.engines.cuda.errors import device_lost, first_line, is_lost, is_out_of_memory
 from realtime.engines.cuda.lanes import SLOTS
-from realtime.engines.cuda.runtime import CudaRuntime, DeviceRuntime
+from realtime.engines.cuda.runtime import CudaRuntime
 from realtime.engines.tiling import SIDE, stylize_in_tiles
 from realtime.engines.torch.device import DTYPES, choose_device, torch_precision
 from realtime.errors import InputError, RestyleError
@@ -71,7 +71,7 @@ class CudaEngine(Closing):
         precision: Precision = "auto",
         batch: int | None = None,
         plan: Plan | None = None,
-        runtime: DeviceRuntime | None = None,
+        runtime: CudaRuntime | None = None,
         notes: Sequence[str] = (),
     ) -> None:
         if runtime is None:

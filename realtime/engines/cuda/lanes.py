@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from realtime.engines.cuda.errors import first_line, is_out_of_memory
-from realtime.engines.cuda.runtime import DeviceRuntime, Event, Stream
+from realtime.engines.cuda.runtime import CudaRuntime, Event, Stream
 from realtime.engines.plane_packing import DevicePacking, FrameLayout
 from realtime.frames import Matrix, Range
 from realtime.transnet.folding import fold
@@ -64,7 +64,7 @@ class Slot:
 class Lane:
     """Memory for batches of one size, and the network's work on them."""
 
-    def __init__(self, key: LaneKey, net: nn.Module, runtime: DeviceRuntime, dtype: torch.dtype, compute: Stream):
+    def __init__(self, key: LaneKey, net: nn.Module, runtime: CudaRuntime, dtype: torch.dtype, compute: Stream):
         layout, count, where = key.layout, key.frames, runtime.where
         planes = partial(torch.zeros, count, layout.bytes, dtype=torch.uint8, device=where)
         with runtime.on(compute):
@@ -106,7 +106,7 @@ class Lanes:
     def __init__(
         self,
         network: TransNet,
-        runtime: DeviceRuntime,
+        runtime: CudaRuntime,
         dtype: torch.dtype,
         *,
         graphs: bool,

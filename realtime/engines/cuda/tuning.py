@@ -5,15 +5,14 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from realtime import __version__
 from realtime.engines.cuda.engine import CudaEngine, Plan
-from realtime.engines.cuda.runtime import CudaRuntime, DeviceRuntime
+from realtime.engines.cuda.runtime import CudaRuntime
 from realtime.engines.measurement_cache import Kept
 from realtime.engines.torch.device import choose_device, torch_precision
 from realtime.frames import Frame, chroma_shape
@@ -36,53 +35,11 @@ _BYTES_PER_PIXEL = 64
 """Rough memory for a frame. Batch sizes that would take more than half of what is free are not tried."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tuning:
-    """A plan, and how it was found.
-
-    Attributes:
-        plan: how to run.
-        speeds: frames a second by plan, in words.
-        where: where the measurement is stored, in words.
-    """
+class Tuning(NamedTuple):
+    """A plan, and one line for people on how it was found."""
 
     plan: Plan
-    speeds: dict[str, float]
-    where: str
-
-    @property
-    def note(self) -> str:
-        """One line for people."""
-        told = "; ".join(f"{name} {speed:.0f}" for name, speed in self.speeds.items())
-        return f"CUDA engine: {self.plan}, by measurement (fps at {SIZE[0]}x{SIZE[1]}: {told}; {self.where})"
-
-
-def find_plan(
-    batches: Sequence[int], speed: Callable[[Plan], float], *, graphs: bool = True
-) -> tuple[Plan, dict[str, float]]:
-    """With or without graphs, whatever is faster at the middle batch size; then the smallest batch that is fast enough.
-
-    Args:
-        batches: sizes that fit into the memory, ascending.
-        speed: measures frames a second of a plan; 0 where it does not run.
-        graphs: whether the device has graphs. (They have been seen to be slower than starting kernel by kernel.)
-
-    Returns:
-        the plan, and what was measured, by the plans' words.
-    """
-    middle = batches[len(batches) // 2]
-    speeds: dict[Plan, float] = {}
-
-    def measured(plan: Plan) -> float:
-        if plan not in speeds:
-            speeds[plan] = speed(plan)
-        return speeds[plan]
-
-    best_way = max([Plan(middle, way) for way in ((True, False) if graphs else (False,))], key=measured)
-    sized = [Plan(batch, best_way.graphs) for batch in batches]
-    best = max(measured(plan) for plan in sized)
-    chosen = next(plan for plan in sized if measured(plan) >= ENOUGH * best)
-    return chosen, {str(plan): round(value, 1) for plan, value in speeds.items()}
+    note: str
 
 
 def tune(
@@ -90,8 +47,9 @@ def tune(
     device: str = "cuda",
     precision: Precision = "auto",
     *,
-    runtime: DeviceRuntime | None = None,
+    runtime: CudaRuntime | None = None,
     size: tuple[int, int] = SIZE,
+    batches: Sequence[int] = BATCHES,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Tuning:
     """How to run a network on a device: from an earlier measurement, or from one made now, which takes some seconds.
@@ -100,6 +58,7 @@ def tune(
         network: in its training form.
         device, precision, runtime: see `CudaEngine`.
         size: (width, height) of the frames of the measurement.
+        batches: sizes that are tried, ascending.
         clock: seconds.
 
     Raises:
@@ -118,7 +77,7 @@ def tune(
     }
     kept = Kept("cuda.json")
     if (found := _read(kept.read(key))) is not None:
-        return Tuning(*found, f"kept in {kept.path}")
+        return _tuning(*found, f"kept in {kept.path}")
     frame = _gray(size)
 
     def speed(plan: Plan) -> float:
@@ -129,22 +88,50 @@ def tune(
         except RuntimeError:  # a library that has no such kernel for this device
             return 0.0
 
-    fitting = [b for b in BATCHES if b == 1 or b * size[0] * size[1] * _BYTES_PER_PIXEL < on.free_memory() / 2]
+    fitting = [b for b in batches if b == 1 or b * size[0] * size[1] * _BYTES_PER_PIXEL < on.free_memory() / 2]
     plan, speeds = find_plan(fitting, speed, graphs=on.records)
     if not any(speeds.values()):
-        return Tuning(Plan(batch=1), speeds, "no way could be measured")
-    kept.write(key, {"plan": asdict(plan), "speeds": speeds})
-    return Tuning(plan, speeds, f"kept in {kept.path}" if kept.path.exists() else kept.problem)
+        return _tuning(Plan(batch=1), speeds, "no way could be measured")
+    kept.write(key, {"batch": plan.batch, "graphs": plan.graphs, "speeds": speeds})
+    return _tuning(plan, speeds, f"kept in {kept.path}" if kept.path.exists() else kept.problem)
+
+
+def find_plan(
+    batches: Sequence[int], speed: Callable[[Plan], float], *, graphs: bool = True
+) -> tuple[Plan, dict[str, float]]:
+    """With or without graphs, whatever is faster at the middle batch size; then the smallest batch that is fast enough.
+
+    Args:
+        batches: sizes that fit into the memory, ascending.
+        speed: measures frames a second of a plan; 0 where it does not run.
+        graphs: whether the device has graphs. (They have been seen to be slower than starting kernel by kernel.)
+
+    Returns:
+        the plan, and what was measured, by the plans' words.
+    """
+    middle = batches[len(batches) // 2]
+    speeds = {plan: speed(plan) for plan in [Plan(middle, way) for way in ((True, False) if graphs else (False,))]}
+    way = max(speeds, key=lambda plan: speeds[plan]).graphs
+    sized = [Plan(batch, way) for batch in batches]
+    speeds |= {plan: speed(plan) for plan in sized if plan not in speeds}
+    best = max(speeds[plan] for plan in sized)
+    chosen = next(plan for plan in sized if speeds[plan] >= ENOUGH * best)
+    return chosen, {str(plan): round(value, 1) for plan, value in speeds.items()}
+
+
+def _tuning(plan: Plan, speeds: dict[str, float], where: str) -> Tuning:
+    told = "; ".join(f"{name} {speed:.0f}" for name, speed in speeds.items())
+    return Tuning(plan, f"CUDA engine: {plan}, by measurement (fps at {SIZE[0]}x{SIZE[1]}: {told}; {where})")
 
 
 def _read(found: Any) -> tuple[Plan, dict[str, float]] | None:
     """A stored measurement; None where it is none."""
     try:
-        plan = Plan(**found["plan"])
+        plan = Plan(int(found["batch"]), bool(found["graphs"]))
         speeds = {str(name): float(speed) for name, speed in found["speeds"].items()}
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
-    return (plan, speeds) if isinstance(plan.batch, int) and plan.batch > 0 else None
+    return (plan, speeds) if plan.batch > 0 else None
 
 
 def _speed(engine: CudaEngine, frames: list[Frame], clock: Callable[[], float]) -> float:
@@ -163,6 +150,5 @@ def _speed(engine: CudaEngine, frames: list[Frame], clock: Callable[[], float]) 
 
 
 def _gray(size: tuple[int, int]) -> Frame:
-    width, height = size
-    chroma = np.full(chroma_shape(height, width), 128, np.uint8)
-    return Frame(np.full((height, width), 126, np.uint8), chroma, chroma)
+    chroma = np.full(chroma_shape(size[1], size[0]), 128, np.uint8)
+    return Frame(np.full((size[1], size[0]), 126, np.uint8), chroma, chroma)
