@@ -1,4 +1,4 @@
-"""TransNet as ONNX, and the check that both give the same picture.
+"""Exports TransNet to ONNX, and checks that both paint the same picture.
 
 Import from the modules (`export.onnx_export`): nothing is loaded here, so that `restyle --help` stays quick.
 """

@@ -191,20 +191,20 @@ def _why_no_cuda() -> str:
 
 def _providers() -> list[dict[str, Any]]:
     """ONNX Runtime's, as far as engines use them, and OpenVINO by itself."""
-    from realtime.engines.onnx import openvino_engine
-    from realtime.engines.onnx.sessions import KINDS, runtime, why_not
+    from realtime.engines.onnx.openvino_session import openvino_problem
+    from realtime.engines.onnx.providers import PROVIDERS, load_onnxruntime, provider_problem
     from realtime.errors import InputError
 
     try:
-        built = runtime().get_available_providers()
+        built = load_onnxruntime().get_available_providers()
     except InputError as error:
         return [{"name": "onnxruntime", "works": False, "reason": str(error)}]
     found = []
-    for kind in KINDS.values():
-        if kind.provider in built or kind.word == "cuda":  # where CUDA is, people ask for
-            reason = (_why_no_cuda() if kind.memory == "cuda" else "") or why_not(kind.provider)
-            found.append({"name": kind.provider, "works": not reason, "reason": reason})
-    reason = openvino_engine.why_not()
+    for provider in PROVIDERS.values():
+        if provider.name in built or provider.device == "cuda":  # users ask for CUDA even where it is not built in
+            reason = (_why_no_cuda() if provider.memory == "cuda" else "") or provider_problem(provider)
+            found.append({"name": provider.name, "works": not reason, "reason": reason})
+    reason = openvino_problem()
     return [*found, {"name": "openvino (--backend openvino)", "works": not reason, "reason": reason}]
 
 

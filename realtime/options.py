@@ -29,6 +29,7 @@ Backend = Literal["auto", "torch", "onnx", "openvino"]
 Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 Hdr = Literal["tonemap", "error"]
 Decoder = Literal["auto", "software", "cuda"]
+ExportPrecision = Literal["fp32", "fp16", "int8"]
 
 
 # Parts of the jobs' options
@@ -281,3 +282,63 @@ class StylesOptions(OverwriteOption):
         """A sheet needs a picture, and a picture is for a sheet."""
         if (self.sheet is None) != (self.input is None):
             raise OptionError("sheet", "--sheet and --input belong together: where to write, and which picture to show")
+
+
+# Export
+
+
+def read_width_height(size: str | tuple[int, int]) -> tuple[int, int]:
+    """Both sides of a size, from "640x360" or (640, 360).
+
+    Raises:
+        ValueError: it is neither.
+    """
+    read = read_size(size)
+    if not isinstance(read, tuple):
+        raise ValueError(f"{size!r} is not WxH (640x360)")
+    return read
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions(OverwriteOption):
+    """Options of exporting a style to ONNX."""
+
+    input: Literal["rgb", "planes"] = option(
+        "What goes in and out: 8-bit 4:2:0 planes, or RGB floats in 0..1.", group="Network", default="planes"
+    )
+    uint8: bool = option("RGB in 0..255 instead of floats.", group="Network", default=False)
+    precision: ExportPrecision = option(
+        "Of weights and what is computed; int8 is for CPUs.", group="Network", default="fp32"
+    )
+    calibration: Path | None = option(
+        "Pictures that int8 is fitted to.",
+        group="Network",
+        default=None,
+        metavar="DIR",
+        shown_default="generated ones",
+    )
+    static: tuple[int, int] | None = option(
+        "One picture of this size at a time.",
+        group="Network",
+        default=None,
+        metavar="WxH",
+        read=read_width_height,
+        shown_default="any size and number",
+    )
+    opset: int | None = option(
+        "Version of ONNX's operators.", group="Network", default=None, metavar="N", shown_default="13"
+    )
+    licence: str | None = option(
+        "Of the style, for the file's metadata.",
+        group="Network",
+        default=None,
+        metavar="TEXT",
+        shown_default="the gallery's",
+    )
+
+    def check(self) -> None:
+        """Some options need others."""
+        if self.uint8 and self.input == "planes":
+            raise OptionError("uint8", "is for --input rgb; planes are always uint8")
+        if self.calibration is not None and self.precision != "int8":
+            raise OptionError("calibration", f"is for precision int8, not {self.precision}")

@@ -21,9 +21,9 @@ from realtime.benchmark.cases import transnet_work
 from realtime.benchmark.measure import Clock, SystemClock, Timing, to_and_fro
 from realtime.benchmark.roofline import limit, measure_roof
 from realtime.engines.base import OnDevice
-from realtime.engines.choice import psnr
 from realtime.engines.cuda.engine import CudaEngine
 from realtime.engines.cuda.runtime import CudaRuntime
+from realtime.engines.fidelity import psnr
 from realtime.engines.torch.device import choose_device
 from realtime.engines.torch.engine import TorchEngine
 from realtime.errors import InputError, RestyleError

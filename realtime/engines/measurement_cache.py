@@ -1,28 +1,35 @@
-"""What was found out by measuring, kept in the user's cache folder for the next time."""
+"""Results of measurements, stored in the user's cache folder for the next time."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
+from pathlib import Path
 from typing import Any
 
-from realtime.engines.machine import cache_folder
+import platformdirs
+
+from realtime.errors import RestyleError
+from realtime.transnet.checkpoint import write_atomically
 
 
-class Kept:
-    """Findings in a file of the cache folder. One that cannot be read is made again; one that cannot be kept is not.
+def cache_folder() -> Path:
+    """The user's cache folder for restyle, such as ~/.cache/restyle. It may not exist yet."""
+    return platformdirs.user_cache_path("restyle", appauthor=False, opinion=False)
+
+
+class MeasurementCache:
+    """Results in a JSON file of the cache folder. A file that cannot be read is as good as none.
 
     Args:
         name: of the file.
-        most: findings that it holds; the oldest go.
+        limit: results that it holds; the oldest are dropped.
     """
 
-    def __init__(self, name: str, most: int = 64) -> None:
-        self.path, self.most = cache_folder() / name, most
-        self.problem = "not kept"
+    def __init__(self, name: str, limit: int = 64) -> None:
+        self.path, self.limit = cache_folder() / name, limit
 
-    def _all(self) -> dict[str, Any]:
+    def _entries(self) -> dict[str, Any]:
         try:
             found = json.loads(self.path.read_text())
         except (OSError, ValueError):
@@ -30,23 +37,25 @@ class Kept:
         return found if isinstance(found, dict) else {}
 
     def read(self, key: dict[str, Any]) -> Any:
-        """What was found for a key; None where nothing was."""
-        found = self._all().get(digest_of(key))
-        return found.get("found") if isinstance(found, dict) and found.get("key") == key else None
+        """The result for a key; None if there is none."""
+        entry = self._entries().get(_digest(key))
+        return entry.get("result") if isinstance(entry, dict) and entry.get("key") == key else None
 
-    def write(self, key: dict[str, Any], found: Any) -> None:
-        """Keep a finding beside the others."""
-        entries = {**self._all(), digest_of(key): {"key": key, "found": found}}
-        entries = dict(list(entries.items())[-self.most :])
-        part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+    def write(self, key: dict[str, Any], result: Any) -> str:
+        """Store a result beside the others.
+
+        Returns:
+            where it is stored, or why it could not be, in words.
+        """
+        entries = {**self._entries(), _digest(key): {"key": key, "result": result}}
+        data = json.dumps(dict(list(entries.items())[-self.limit :])) + "\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(entries) + "\n")
-            part.replace(self.path)
-        except OSError as error:
-            self.problem = f"not kept: {self.path}: {error.strerror or error}"
+            write_atomically(self.path, data.encode())
+        except (OSError, RestyleError) as error:
+            return f"not stored: {error}"
+        return f"stored in {self.path}"
 
 
-def digest_of(key: dict[str, Any]) -> str:
-    """A short name for a key."""
+def _digest(key: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]

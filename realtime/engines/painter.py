@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from realtime.engines.base import Engine, Trace
-from realtime.engines.choice import load_engine
+from realtime.engines.choice import open_engine
 from realtime.engines.tiling import MOST_PIXELS, SIDE, frozen_engine, stylize_in_tiles
 from realtime.frames import Frame
 from realtime.options import EngineOptions, PaintOptions
@@ -51,15 +51,7 @@ class FramePainter:
         self._network: TransNet | None = None
         self.engine: Engine
         self.style: StyleCard
-        self.engine, self.style = load_engine(
-            self.path,
-            backend=options.backend,
-            device=options.device,
-            precision=options.precision,
-            batch=options.batch,
-            threads=options.threads,
-            faithful=not options.allow_int8,
-        )
+        self.engine, self.style = open_engine(self.path, options)
 
     def __enter__(self) -> FramePainter:
         return self

@@ -13,7 +13,7 @@ import torch
 from realtime import __version__
 from realtime.engines.cuda.engine import CudaEngine, Plan
 from realtime.engines.cuda.runtime import CudaRuntime
-from realtime.engines.measurement_cache import Kept
+from realtime.engines.measurement_cache import MeasurementCache
 from realtime.engines.torch.device import choose_device, torch_precision
 from realtime.frames import Frame, chroma_shape
 from realtime.options import Precision
@@ -75,9 +75,9 @@ def tune(
         "precision": torch_precision(precision, on.where),
         "size": list(size),
     }
-    kept = Kept("cuda.json")
-    if (found := _read(kept.read(key))) is not None:
-        return _tuning(*found, f"kept in {kept.path}")
+    cache = MeasurementCache("cuda.json")
+    if (found := _read(cache.read(key))) is not None:
+        return _tuning(*found, f"stored in {cache.path}")
     frame = _gray(size)
 
     def speed(plan: Plan) -> float:
@@ -92,8 +92,7 @@ def tune(
     plan, speeds = find_plan(fitting, speed, graphs=on.records)
     if not any(speeds.values()):
         return _tuning(Plan(batch=1), speeds, "no way could be measured")
-    kept.write(key, {"batch": plan.batch, "graphs": plan.graphs, "speeds": speeds})
-    return _tuning(plan, speeds, f"kept in {kept.path}" if kept.path.exists() else kept.problem)
+    return _tuning(plan, speeds, cache.write(key, {"batch": plan.batch, "graphs": plan.graphs, "speeds": speeds}))
 
 
 def find_plan(

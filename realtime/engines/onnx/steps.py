@@ -1,0 +1,100 @@
+"""The steps of a folded network, recorded by torch.fx, and what surrounds a step.
+
+Graphs and calibration follow these steps, so that a change of the network's `forward` needs no change there unless it
+uses a new kind of step.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.fx
+from torch import nn
+
+from realtime.engines.plane_packing import PLANES
+from realtime.transnet.folding import PictureNorm
+from realtime.transnet.network import PLANE_CHANNELS, Contours
+
+Step = torch.fx.Node
+
+_LEAVES = (nn.Conv2d, nn.Identity, nn.ReLU, PictureNorm, Contours)
+
+
+class _Tracer(torch.fx.Tracer):
+    """Does not look into modules that become ONNX nodes as a whole."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, _LEAVES)
+
+
+class NetworkSteps:
+    """The steps of a network in the order in which they run. Their names are the same for networks of one shape.
+
+    Attributes:
+        network: a `FoldedTransNet`.
+        graph: as torch.fx records it.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network
+        self.graph = _Tracer().trace(network)
+
+    def operation(self, step: Step) -> str:
+        """What a step does: "Conv2d", "relu", "add", "placeholder", ...; the same whether it works in place or not."""
+        if step.op == "call_module":
+            name = type(self.module(step)).__name__
+            return "relu" if name == "ReLU" else name
+        if step.op in ("call_function", "call_method"):
+            target: Any = step.target
+            name = (target if isinstance(target, str) else str(target.__name__)).rstrip("_")
+            return "add" if name == "iadd" else name
+        return step.op
+
+    def module(self, step: Step) -> Any:
+        """The module that a step calls; None for a function."""
+        return self.network.get_submodule(str(step.target)) if step.op == "call_module" else None
+
+    def only_user(self, step: Step) -> Step | None:
+        """The one step that takes the result of this one, past any Identity; None if there are several."""
+        while len(step.users) == 1:
+            step = next(iter(step.users))
+            if self.operation(step) != "Identity":
+                return step
+        return None
+
+    def is_last(self, step: Step) -> bool:
+        """Whether a step's result is the network's."""
+        user = self.only_user(step)
+        return user is not None and self.operation(user) == "output"
+
+    def precedes_relu(self, step: Step) -> bool:
+        """Whether a ReLU, and nothing else, takes a step's result."""
+        user = self.only_user(step)
+        return user is not None and self.operation(user) == "relu"
+
+    def phases(self, conv: Step) -> tuple[int, ...]:
+        """Numbers of consecutive output channels of a convolution that become neighbouring pixels of one plane.
+
+        Empty where none do: only a pixel shuffle, perhaps after a ReLU, and the network's output make pixels of
+        channels.
+        """
+        channels: int = self.module(conv).out_channels
+        if self.is_last(conv) and channels == PLANE_CHANNELS:
+            return tuple(side**2 for _, side in PLANES)
+        user = self.only_user(conv)
+        while user is not None and self.operation(user) == "relu":
+            user = self.only_user(user)
+        if user is None or self.operation(user) != "pixel_shuffle" or user.args[1] == 1:
+            return ()
+        side = user.args[1]
+        assert isinstance(side, int)
+        return (side**2,) * (channels // side**2)
+
+    def convolution_before(self, step: Step) -> Step:
+        """The convolution whose result a step takes, perhaps after a ReLU."""
+        while self.operation(step) != "Conv2d":
+            before = step.args[0]
+            assert isinstance(before, torch.fx.Node)
+            step = before
+        return step
