@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 
 from export.onnx_check import CHECKS, Check, Reference, Sizes, compare, verdict
-from realtime import __version__
 from realtime.engines.onnx.builder import load_onnx
 from realtime.engines.onnx.calibration import calibrate
 from realtime.engines.onnx.channel_balancing import balanced
@@ -33,6 +32,7 @@ from realtime.transnet.checkpoint import StyleCard, load_checkpoint
 from realtime.transnet.folding import TRAINED_IN
 from realtime.transnet.gallery import find_style, gallery_folder
 from realtime.transnet.network import MULTIPLE, TransNet
+from realtime.version import __version__
 
 MAX_CALIBRATION_PICTURES = 48
 """Pictures of a folder that int8 is calibrated with: spread evenly over it."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import torch
 
-from realtime import __version__
 from realtime.engines.fidelity import picture_frames, psnr
 from realtime.engines.measurement_cache import MeasurementCache
 from realtime.engines.onnx.calibration import Calibration, calibrate
@@ -17,6 +16,7 @@ from realtime.engines.onnx.ort_session import OrtRuntime
 from realtime.engines.torch.engine import TorchEngine
 from realtime.engines.workers import using_threads
 from realtime.transnet.network import TransNet
+from realtime.version import __version__
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from realtime import __version__
 from realtime.engines.cuda.engine import CudaEngine, Plan
 from realtime.engines.cuda.runtime import CudaRuntime
 from realtime.engines.measurement_cache import MeasurementCache
@@ -18,6 +17,7 @@ from realtime.engines.torch.device import choose_device, torch_precision
 from realtime.frames import Frame, chroma_shape
 from realtime.options import Precision
 from realtime.transnet.network import TransNet
+from realtime.version import __version__
 
 SIZE = (1920, 1080)
 """(width, height) of the frames of the measurement."""

@@ -12,13 +12,12 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
-import torch.fx
 from torch import Tensor, nn
 
 from realtime.engines.onnx.steps import NetworkSteps, Step
 from realtime.transnet.folding import FoldedTransNet
 
-_KEEPS_FACTORS = ("relu", "Identity", "pixel_shuffle", "add")
+_KEEPS_FACTORS = ("relu", "identity", "pixel_shuffle", "add")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +50,9 @@ def _junctions(network: FoldedTransNet) -> list[_Junction]:
     convolutions: list[tuple[Step, Step]] = []
     for step in steps.graph.nodes:
         parent[step] = step
-        given = [a for a in step.args if isinstance(a, torch.fx.Node)]
+        given = steps.inputs(step)
         operation = steps.operation(step)
-        if operation == "Conv2d":
+        if operation == "conv":
             convolutions.append((given[0], step))
         elif operation in _KEEPS_FACTORS:
             for other in given:

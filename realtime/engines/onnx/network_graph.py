@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import torch.fx
-
 from realtime.engines.onnx.builder import Value
 from realtime.engines.onnx.float_graph import FloatGraph
 from realtime.engines.onnx.steps import NetworkSteps, Step
@@ -29,19 +27,19 @@ def add_network(graph: FloatGraph, x: Value, network: FoldedTransNet) -> str:
     values: dict[Step, Value] = {}
     result = ""
     for step in steps.graph.nodes:
-        given = [values[a] for a in step.args if isinstance(a, torch.fx.Node)]
+        given = [values[before] for before in steps.inputs(step)]
         name = f"net_{step.name}"
         match steps.operation(step):
             case "placeholder":
                 values[step] = x
             case "output":
                 result = graph.floats(given[0], name)
-            case "Identity":
+            case "identity":
                 values[step] = given[0]
             case "pixel_shuffle":
                 conv = steps.module(steps.convolution_before(step))
                 values[step] = graph.upsampled(given[0], conv, step.args[1], name)
-            case "Contours":
+            case "contours":
                 values[step] = graph.contours(given[0], steps.module(step), step.name)
             case operation:
                 found = _floats(graph, steps, step, operation, given, name)
@@ -53,9 +51,9 @@ def add_network(graph: FloatGraph, x: Value, network: FoldedTransNet) -> str:
 def _floats(graph: FloatGraph, steps: NetworkSteps, step: Step, operation: str, given: list[Value], name: str) -> str:
     """Add a step whose result is floats at first."""
     match operation:
-        case "Conv2d":
+        case "conv":
             return graph.conv(given[0], steps.module(step), steps.phases(step), name)
-        case "PictureNorm":
+        case "picture_norm":
             return graph.picture_norm(graph.floats(given[0], name), steps.module(step), name)
         case "relu":
             return graph.node("Relu", graph.floats(given[0], name), name=name)

@@ -18,14 +18,19 @@ from realtime.transnet.network import PLANE_CHANNELS, Contours
 
 Step = torch.fx.Node
 
-_LEAVES = (nn.Conv2d, nn.Identity, nn.ReLU, PictureNorm, Contours)
+_LEAVES: dict[type[nn.Module], str] = {
+    nn.Conv2d: "conv",
+    nn.Identity: "identity",
+    nn.ReLU: "relu",
+    PictureNorm: "picture_norm",
+    Contours: "contours",
+}
+"""Modules that become ONNX nodes as a whole, and what their steps are called."""
 
 
 class _Tracer(torch.fx.Tracer):
-    """Does not look into modules that become ONNX nodes as a whole."""
-
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, _LEAVES)
+        return isinstance(m, tuple(_LEAVES))
 
 
 class NetworkSteps:
@@ -39,12 +44,13 @@ class NetworkSteps:
     def __init__(self, network: nn.Module) -> None:
         self.network = network
         self.graph = _Tracer().trace(network)
+        self._positions = {step: n for n, step in enumerate(self.graph.nodes)}
 
     def operation(self, step: Step) -> str:
-        """What a step does: "Conv2d", "relu", "add", "placeholder", ...; the same whether it works in place or not."""
+        """What a step does: "conv", "relu", "add", "placeholder", ...; the same whether it works in place or not."""
         if step.op == "call_module":
-            name = type(self.module(step)).__name__
-            return "relu" if name == "ReLU" else name
+            module = self.module(step)
+            return next(name for kind, name in _LEAVES.items() if isinstance(module, kind))
         if step.op in ("call_function", "call_method"):
             target: Any = step.target
             name = (target if isinstance(target, str) else str(target.__name__)).rstrip("_")
@@ -55,11 +61,22 @@ class NetworkSteps:
         """The module that a step calls; None for a function."""
         return self.network.get_submodule(str(step.target)) if step.op == "call_module" else None
 
+    def inputs(self, step: Step) -> list[Step]:
+        """The steps whose results a step takes.
+
+        The terms of a sum are ordered in one way, however `forward` writes it: those that other steps take as well come
+        last. Runtimes compute a sum together with the convolution that gives its first term.
+        """
+        given = step.all_input_nodes
+        if self.operation(step) == "add":
+            given = sorted(given, key=lambda term: (len(term.users) > 1, self._positions[term]))
+        return given
+
     def only_user(self, step: Step) -> Step | None:
-        """The one step that takes the result of this one, past any Identity; None if there are several."""
+        """The one step that takes the result of this one, past any identity; None if there are several."""
         while len(step.users) == 1:
             step = next(iter(step.users))
-            if self.operation(step) != "Identity":
+            if self.operation(step) != "identity":
                 return step
         return None
 
@@ -93,8 +110,6 @@ class NetworkSteps:
 
     def convolution_before(self, step: Step) -> Step:
         """The convolution whose result a step takes, perhaps after a ReLU."""
-        while self.operation(step) != "Conv2d":
-            before = step.args[0]
-            assert isinstance(before, torch.fx.Node)
-            step = before
+        while self.operation(step) != "conv":
+            step = step.all_input_nodes[0]
         return step
