@@ -264,6 +264,18 @@ def read_size(size: str | int | Sequence[int]) -> int | tuple[int, int]:
     return size if isinstance(size, int) else (sides[0], sides[1])
 
 
+def read_width_height(size: str | Sequence[int]) -> tuple[int, int]:
+    """Both sides of a size, from "640x360" or (640, 360).
+
+    Raises:
+        ValueError: it is neither.
+    """
+    read = read_size(size)
+    if not isinstance(read, tuple):
+        raise ValueError(f"{size!r} is not WxH (640x360)")
+    return read
+
+
 def read_time(time: str | float) -> float:
     """Seconds, from seconds or from [HH:]MM:SS, each with decimals.
 

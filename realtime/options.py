@@ -23,6 +23,7 @@ from realtime.option_fields import (
     read_devices,
     read_size,
     read_time,
+    read_width_height,
 )
 
 Backend = Literal["auto", "torch", "onnx", "openvino"]
@@ -285,18 +286,6 @@ class StylesOptions(OverwriteOption):
 
 
 # Export
-
-
-def read_width_height(size: str | tuple[int, int]) -> tuple[int, int]:
-    """Both sides of a size, from "640x360" or (640, 360).
-
-    Raises:
-        ValueError: it is neither.
-    """
-    read = read_size(size)
-    if not isinstance(read, tuple):
-        raise ValueError(f"{size!r} is not WxH (640x360)")
-    return read
 
 
 @dataclass(frozen=True, kw_only=True)

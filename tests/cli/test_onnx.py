@@ -31,7 +31,9 @@ def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("options", [[], ["--int8"], ["--input", "rgb"], ["--input", "rgb", "--uint8"]], ids=str)
+@pytest.mark.parametrize(
+    "options", [[], ["--precision", "int8"], ["--input", "rgb"], ["--input", "rgb", "--uint8"]], ids=str
+)
 def test_export_and_use(restyle: Any, identity: Path, picture: Path, tmp_path: Path, options: list[str]) -> None:
     style = tmp_path / "identity.onnx"
     assert restyle("export", identity, style, "-q", *options).code == 0
@@ -46,7 +48,7 @@ def test_export_and_use(restyle: Any, identity: Path, picture: Path, tmp_path: P
 
 def test_a_video_through_an_exported_style(restyle: Any, identity: Path, tmp_path: Path) -> None:
     style, clip = tmp_path / "identity.onnx", tmp_path / "clip.mp4"
-    assert restyle("export", identity, style, "-q", "--int8").code == 0
+    assert restyle("export", identity, style, "-q", "--precision", "int8").code == 0
     write_demo_clip(clip, seconds=0.4, size=(96, 64))
     done = restyle("video", clip, tmp_path / "out.mp4", "--style", style, "--device", "cpu", "--json", "-q")
     assert done.code == 0, done.err
@@ -86,10 +88,12 @@ def test_somebodys_network(restyle: Any, picture: Path, tmp_path: Path) -> None:
 def test_what_is_wrong_is_one_line(
     restyle: Any, picture: Path, tmp_path: Path, style: str, options: list[str], wanted: str
 ) -> None:
-    from realtime.engines.onnx.sessions import KINDS, why_not
+    from realtime.engines.onnx.providers import PROVIDERS, provider_problem
 
-    if options[:1] == ["--device"] and (kind := KINDS.get(options[1].partition(":")[0])) and not why_not(kind.provider):
-        pytest.skip(f"this machine has {kind.provider}")
+    if options[:1] == ["--device"]:
+        provider = PROVIDERS.get(options[1].partition(":")[0])
+        if provider is not None and not provider_problem(provider):
+            pytest.skip(f"this machine has {provider.name}")
     (tmp_path / "damaged.onnx").write_bytes(b"\x00\x01 no")
     rgb_network(tmp_path / "negative.onnx")
     done = restyle("image", picture, tmp_path / "out.png", "--style", tmp_path / style, *options)

@@ -12,8 +12,9 @@ import pytest
 
 from export.onnx_export import export_onnx
 from realtime.cli import main
-from realtime.engines.onnx.quantise import generated_pictures
+from realtime.engines.onnx.generated_pictures import generated_pictures
 from realtime.media.files.stills import read_image, write_image
+from realtime.options import ExportOptions
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "onnx.md"
 
@@ -45,7 +46,9 @@ def pictures() -> list[np.ndarray]:
 def test_the_example_paints_what_the_program_paints(
     tmp_path: Path, pictures: list[np.ndarray], options: dict[str, str]
 ) -> None:
-    export_onnx("starry-night", tmp_path / "starry-night.onnx", input="rgb", checks=[(64, 64, 1)], **options)  # type: ignore[arg-type]
+    export_onnx(
+        "starry-night", tmp_path / "starry-night.onnx", ExportOptions(input="rgb", **options), checks=[(64, 64, 1)]
+    )  # type: ignore[arg-type]
     (tmp_path / "example.py").write_text(ALONE + example())
     for number, picture in enumerate(pictures):
         np.save(tmp_path / "picture.npy", picture)
@@ -66,13 +69,13 @@ def test_the_example_paints_what_the_program_paints(
 def test_the_page_names_what_there_is() -> None:
     """Options and names in the page are those of the program."""
     from realtime.cli.common import PROVIDERS
-    from realtime.engines.choice import FAITHFUL
-    from realtime.engines.onnx.graph import MIN_OPSET, MIN_OPSET_OF_NORM
+    from realtime.engines.choice import INT8_PSNR
+    from realtime.engines.onnx.graph import MIN_OPSET
 
     page = " ".join(PAGE.read_text().split())
     for word in re.findall(r"\w+", PROVIDERS.partition("also ")[2]):
         assert f"`{word}`" in page
-    assert f"default {MIN_OPSET} (ONNX 1.8" in page and f"need {MIN_OPSET_OF_NORM}" in page
-    assert f"{FAITHFUL:g} dB or more" in page
+    assert f"default {MIN_OPSET} (ONNX 1.8" in page
+    assert f"{INT8_PSNR:g} dB or more" in page
     for mark in ("checks", "speed"):
         assert page.count(f"<!-- {mark} table -->") == page.count(f"<!-- end of {mark} table -->") == 1

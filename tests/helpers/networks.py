@@ -1,4 +1,4 @@
-"""What tests of ONNX engines share: small networks, frames, and other people's ONNX files."""
+"""Small networks, what PyTorch paints with them, exported files, and ONNX files as other people write them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from export.onnx_export import export_onnx
 from realtime.engines.torch.engine import TorchEngine
 from realtime.frames import Frame
+from realtime.options import ExportOptions
+from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import Architecture, TransNet
 from tests.helpers.transnets import SMALL, random_network
 
@@ -28,9 +31,9 @@ def mild_network(architecture: Architecture = SMALL, seed: int = 0) -> TransNet:
 
 
 def exact(network: TransNet, frames: list[Frame]) -> list[Frame]:
-    """What PyTorch makes of frames in fp32, one by one."""
-    engine = TorchEngine(network, device="cpu", precision="fp32", threads=1)
-    return [engine.stylize([frame])[0] for frame in frames]
+    """What PyTorch paints in fp32, frame by frame."""
+    with TorchEngine(network, device="cpu", precision="fp32", threads=1) as engine:
+        return [engine.stylize([frame])[0] for frame in frames]
 
 
 def codes(frame: Frame) -> np.ndarray:
@@ -40,6 +43,21 @@ def codes(frame: Frame) -> np.ndarray:
 
 def mean_difference(a: Frame, b: Frame) -> float:
     return float(np.abs(codes(a) - codes(b)).mean())
+
+
+def checkpoint(folder: Path, network: TransNet | None = None) -> Path:
+    """A checkpoint with a title."""
+    network = network or mild_network()
+    path = folder / "style.safetensors"
+    save_checkpoint(path, network, StyleCard("style", "A Title", "A Painter", 1889, network.architecture))
+    return path
+
+
+def exported(folder: Path, network: TransNet, **options: Any) -> Path:
+    """A checkpoint, exported as style.onnx."""
+    path = folder / "style.onnx"
+    export_onnx(checkpoint(folder, network), path, ExportOptions(overwrite=True, **options))
+    return path
 
 
 def rgb_network(
@@ -52,9 +70,16 @@ def rgb_network(
     grow: int = 0,
     name: str = "input1",
 ) -> Path:
-    """Somebody's network: the negative of a picture, 0..`full` in and out, without any metadata.
+    """A network as other people write it: the negative of a picture, without metadata.
 
-    `grow`: rows and columns by which the output is larger. With the channels last where `shape` has them there.
+    Args:
+        path: of the file.
+        full: the value of white.
+        shape: of the input; with the channels last if they are last there.
+        kind: type of the input and the output.
+        opset: version of ONNX's operators.
+        grow: rows and columns by which the output is larger.
+        name: of the input.
     """
     last = shape[-1] == 3
     nodes = []

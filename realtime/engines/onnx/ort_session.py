@@ -129,7 +129,7 @@ class OrtSession(Session):
         onnxruntime = load_onnxruntime()
         options = self._session_options(onnxruntime, provider, sizes or {})
         index, providers = self._device.index, [provider]
-        if provider is not CPU:
+        if provider.name != CPU.name:
             providers += [CUDA, CPU] if provider.device == "tensorrt" else [CPU]
         chosen = [
             (p.name, OrtDevice(p, index).provider_options(graphs=self._graphs and p is provider)) for p in providers
@@ -139,7 +139,7 @@ class OrtSession(Session):
             with silenced(onnxruntime):
                 session = onnxruntime.InferenceSession(model, options, providers=chosen, enable_fallback=0)
         except Exception as error:  # ONNX Runtime's have no common base
-            if provider is CPU:
+            if provider.name == CPU.name:
                 raise self._file_error(error) from None
             if self._graphs:  # some node runs on the CPU, so no graph can be recorded
                 self._without_graphs(runtime_message(error))
@@ -147,7 +147,7 @@ class OrtSession(Session):
             raise RestyleError(f"{self.name}: {provider.name} cannot run it: {runtime_message(error)}") from error
         if (used := session.get_providers()[0]) != provider.name:
             raise RestyleError(f"{self.name}: {provider.name} was asked for, but ONNX Runtime used {used}")
-        if provider is not CPU:
+        if provider.name != CPU.name:
             self._note_fallbacks(session, provider)
         return session
 
@@ -160,7 +160,7 @@ class OrtSession(Session):
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if provider.device == "directml":
             options.enable_mem_pattern = False
-        if provider is not CPU:
+        if provider.name != CPU.name:
             options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
         for dimension, size in sizes.items():
             options.add_free_dimension_override_by_name(dimension, size)
