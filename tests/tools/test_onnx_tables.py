@@ -1,4 +1,4 @@
-"""The figures of the page on ONNX come from a command."""
+"""The command that writes the tables of the page on ONNX."""
 
 from __future__ import annotations
 
@@ -6,19 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from export.onnx_export import Check
+from export.onnx_check import Check
 from realtime.errors import InputError
-from realtime.transnet.checkpoint import StyleCard, save_checkpoint
-from tests.helpers.networks import mild_network
+from tests.helpers.networks import checkpoint
 from tools import onnx_tables
 
 
 @pytest.fixture
 def style(tmp_path: Path) -> Path:
-    path = tmp_path / "style.safetensors"
-    network = mild_network()
-    save_checkpoint(path, network, StyleCard("style", architecture=network.architecture))
-    return path
+    return checkpoint(tmp_path)
 
 
 def page(folder: Path) -> Path:
@@ -46,7 +42,7 @@ def test_checks(
     path = page(tmp_path)
     assert onnx_tables.main(["checks", "--style", str(style), "--write", str(path)]) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| style |")]
-    assert len(lines) == 1 + 9  # the head, and three kinds of ends in three precisions
+    assert len(lines) == 1 + 9  # the head, and three kinds of input in three precisions
     assert path.read_text().count("old") == 1
 
 
@@ -60,7 +56,7 @@ def test_the_worst_of_all_sizes_is_shown() -> None:
 def test_a_page_without_marks_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "page.md"
     path.write_text("nothing")
-    with pytest.raises(InputError, match=r"page\.md: has not one place"):
+    with pytest.raises(InputError, match=r"page\.md: must have one place"):
         onnx_tables.write_between(path, "speed table", "text")
     assert path.read_text() == "nothing"
     assert onnx_tables.main(["checks", "--style", "no-such-style"]) == 2
