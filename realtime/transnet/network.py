@@ -178,7 +178,8 @@ class TransNet(nn.Module):
     def _add_contours(self, x: Tensor, waves: Tensor, mix: Conv) -> Tensor:
         if self.architecture.cell == MULTIPLE:
             return mix.add_to(x, waves)
-        return x + F.pixel_shuffle(mix(waves), MULTIPLE // self.architecture.cell)
+        mixed = F.pixel_shuffle(mix(waves), MULTIPLE // self.architecture.cell)
+        return x + mixed if torch.is_grad_enabled() else x.add_(mixed)  # in place: no memory for the sum
 
     @property
     def parameter_count(self) -> int:
