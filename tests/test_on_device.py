@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from realtime.engines.cuda.device import HostDevice
 from realtime.engines.cuda.engine import CudaEngine, Plan
 from realtime.errors import DeviceLost
 from realtime.media.files import reader, resumable, surfaces, writer
@@ -20,6 +19,7 @@ from realtime.stylizer import Stylizer
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import identity_network
 from tests.helpers.clips import Clip, decoded
+from tests.helpers.host_runtime import HostRuntime
 from tests.helpers.surfaces import HostSurfaces
 
 
@@ -34,7 +34,7 @@ def stylizer(tmp_path: Path) -> Stylizer:
     path = tmp_path / "identity.safetensors"
     save_checkpoint(path, identity_network(), StyleCard("identity"))
     made = Stylizer(path, backend="torch", device="cpu", precision="fp32")
-    made.engine = CudaEngine(identity_network(), precision="fp32", runs_on=HostDevice(), plan=Plan(batch=4))
+    made.engine = CudaEngine(identity_network(), precision="fp32", runtime=HostRuntime(), plan=Plan(batch=4))
     return made
 
 

@@ -178,7 +178,10 @@ class TransNet(nn.Module):
     def _add_contours(self, x: Tensor, waves: Tensor, mix: Conv) -> Tensor:
         if self.architecture.cell == MULTIPLE:
             return mix.add_to(x, waves)
-        return x + F.pixel_shuffle(mix(waves), MULTIPLE // self.architecture.cell)
+        return self._sum(x, F.pixel_shuffle(mix(waves), MULTIPLE // self.architecture.cell))
+
+    def _sum(self, x: Tensor, y: Tensor) -> Tensor:
+        return x + y
 
     @property
     def parameter_count(self) -> int:

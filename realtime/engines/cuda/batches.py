@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -113,7 +112,9 @@ class Batches:
         slot.held = ()
         on_device = isinstance(frames[0], SurfaceFrame)
         if not on_device:
-            fill(slot.given.numpy(), frames, layout)
+            for frame, flat in zip(frames, slot.given, strict=False):
+                for plane, target in zip((frame.y, frame.u, frame.v), layout.planes(flat), strict=True):
+                    target.numpy()[:] = plane
         with runtime.on(upload):
             runtime.wait(upload, slot.computed)
             if on_device:
@@ -153,12 +154,3 @@ def _frame(flat: Tensor, like: Frame, layout: FrameLayout, own_chroma: bool) -> 
     """A frame whose planes are views of pinned memory, (layout.bytes,)."""
     y, u, v = (plane.numpy() for plane in layout.planes(flat))
     return like.with_planes(y, like.u if own_chroma else u, like.v if own_chroma else v)
-
-
-def fill(given: np.ndarray, frames: Sequence[Frame], layout: FrameLayout) -> None:
-    """Copy frames' planes to pinned memory, (N, layout.bytes) uint8."""
-    for flat, frame in zip(given, frames, strict=False):
-        luma, part = layout.height * layout.width, layout.chroma[0] * layout.chroma[1]
-        flat[:luma].reshape(layout.height, layout.width)[:] = frame.y
-        flat[luma : luma + part].reshape(layout.chroma)[:] = frame.u
-        flat[luma + part :].reshape(layout.chroma)[:] = frame.v

@@ -211,13 +211,15 @@ def test_from_nvdec_to_nvenc(tmp_path: Path, device: CudaSurfaces) -> None:
     if problem := device.encoder_problem("h264_nvenc", 640, 360):
         pytest.skip(f"no NVENC here: {problem}")
     path = Clip(tmp_path / "a.mp4", size=(640, 360), frames=60).make()
-    engine = CudaEngine(identity_network())
-    engine.surfaces = True
     target = tmp_path / "b.mp4"
-    with VideoReader(path, surfaces=device) as reader, VideoWriter(target, reader, surfaces=device) as writer:
+    with (
+        CudaEngine(identity_network()) as engine,
+        VideoReader(path, surfaces=device) as reader,
+        VideoWriter(target, reader, surfaces=device) as writer,
+    ):
         assert writer.takes_surfaces
         for frame in reader:
-            for styled in engine.stylize([frame]):
+            for styled in engine.begin([frame], on_device=True)():
                 writer.write(styled)
         assert writer.finish().encoder == "h264_nvenc"
     for a, b in zip(decoded(path), decoded(target), strict=True):
