@@ -24,7 +24,8 @@ from realtime.engines.onnx.io_adapters import FORMAT
 from realtime.engines.onnx.quantise import Calibration, balanced, calibrate, generated_pictures
 from realtime.engines.onnx.sessions import KINDS, OrtSession, Place
 from realtime.errors import InputError, RestyleError
-from realtime.media.files.stills import find_images, read_image, resize_image
+from realtime.media.convert.rgb import resize_image
+from realtime.media.files.stills import find_images, read_image
 from realtime.transnet.checkpoint import StyleCard, load_checkpoint
 from realtime.transnet.color import planes_from_rgb, rgb_to_codes
 from realtime.transnet.folding import TRAINED_IN, FoldedTransNet, fold

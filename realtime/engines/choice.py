@@ -251,7 +251,7 @@ def _fidelity(network: TransNet, calibration: Calibration) -> float:
 
 def picture_frames(count: int = 4, *, seed: int = 0, size: tuple[int, int] | None = None) -> list[Frame]:
     """Generated pictures as frames; `size` is (width, height)."""
-    from realtime.media.files.stills import frame_from_rgb
+    from realtime.media.convert.rgb import frame_from_rgb
 
     extent = {} if size is None else {"width": size[0], "height": size[1]}
     pictures = generated_pictures(count, seed=seed, **extent)[:count]

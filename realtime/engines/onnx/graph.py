@@ -47,7 +47,7 @@ MIN_OPSET_OF_NORM = 17
 """LayerNormalization, which networks of norm "layer" need."""
 
 RGB_CODES: tuple[Matrix, Range] = ("bt709", "full")
-"""What the codes inside the rgb ends mean: that of `realtime.media.files.stills.frame_from_rgb`."""
+"""What the codes inside the rgb ends mean: that of `realtime.media.convert.rgb.frame_from_rgb`."""
 
 EPSILON = 1e-3
 """That of `ChannelNorm`."""

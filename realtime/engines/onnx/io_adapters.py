@@ -124,7 +124,7 @@ class RgbForm:
 
     def feeds(self, frames: Sequence[Frame]) -> dict[str, np.ndarray]:
         """See `Form.feeds`."""
-        from realtime.media.files.stills import resize_image, rgb_from_frame
+        from realtime.media.convert.rgb import resize_image, rgb_from_frame
 
         pictures = [rgb_from_frame(frame) for frame in frames]
         if self.size is not None:
@@ -154,7 +154,7 @@ class RgbForm:
 
     def frames(self, outputs: Sequence[np.ndarray], frames: Sequence[Frame]) -> list[Frame]:
         """See `Form.frames`."""
-        from realtime.media.files.stills import frame_from_rgb, resize_image
+        from realtime.media.convert.rgb import frame_from_rgb, resize_image
 
         styled = []
         for frame, picture in zip(frames, self.pictures(outputs[0]), strict=True):

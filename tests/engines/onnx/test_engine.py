@@ -19,7 +19,7 @@ from realtime.engines.onnx.engine import OnnxEngine
 from realtime.engines.onnx.sessions import why_not
 from realtime.errors import InputError, StyleError
 from realtime.frames import ColorTags, Frame
-from realtime.media.files.stills import frame_from_rgb, rgb_from_frame
+from realtime.media.convert.rgb import frame_from_rgb, rgb_from_frame
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import TransNet, identity_network
 from tests.engines.torch.test_engine import difference, frame
