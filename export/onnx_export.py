@@ -25,7 +25,8 @@ from realtime.engines.onnx.generated_pictures import generated_pictures
 from realtime.engines.onnx.graph import MIN_OPSET, GraphIo, build
 from realtime.engines.onnx.model_file import FORMAT
 from realtime.errors import InputError, RestyleError, one_line
-from realtime.media.files.stills import find_images, read_image, resize_image
+from realtime.media.convert.rgb import resize_image
+from realtime.media.files.stills import find_images, read_image
 from realtime.options import ExportOptions
 from realtime.results import Summary
 from realtime.transnet.checkpoint import StyleCard, load_checkpoint

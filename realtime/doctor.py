@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from typing import TYPE_CHECKING, Any
 
@@ -15,23 +16,19 @@ _PACKAGES = ("torch", "torchvision", "numpy", "safetensors", "lightning-fabric",
 
 
 def examine() -> dict[str, Any]:
-    """Everything, ready for JSON. Never raises for what is missing: its entry says why.
+    """Examine the machine. Never raises for what is missing: its entry says why.
 
     Returns:
+        a dictionary for JSON, in which an entry is {name, works, reason, ...}.
         installation: what is wrong with the installation itself, in words.
         versions: {name: version}.
         cpu: name, cores, threads (torch's own choice), capability, bf16, architecture.
-        devices: a list of {name, works, reason, ...}.
-        gpu: what of the way through a GPU is there: a list of {name, works, reason}.
-        providers: ONNX Runtime's, a list of {name, works, reason}.
-        encoders, hardware_decoders, microphones, virtual_cameras: lists of {name, works, reason}.
-        cameras: the same with modes, in words.
+        devices, providers (ONNX Runtime's), encoders, hardware_decoders, microphones, virtual_cameras: entries.
+        gpu: entries for the parts of processing on a GPU.
+        cameras: entries with modes, in words.
         styles: names in the gallery; styles_error says why it cannot be read, or is None.
     """
-    from dataclasses import asdict
-
     from realtime.media import capabilities
-    from realtime.media.live.virtual_camera import virtual_cameras
 
     styles, styles_error = _styles()
     return {
@@ -45,7 +42,7 @@ def examine() -> dict[str, Any]:
         "hardware_decoders": [asdict(found) for found in capabilities.hardware_decoders()],
         "cameras": [asdict(found) for found in capabilities.cameras()],
         "microphones": [asdict(found) for found in capabilities.listed_microphones()],
-        "virtual_cameras": [asdict(found) for found in virtual_cameras()],
+        "virtual_cameras": [asdict(found) for found in capabilities.virtual_cameras()],
         "styles": styles,
         "styles_error": styles_error,
     }
@@ -110,31 +107,33 @@ def _devices() -> list[dict[str, Any]]:
 
     from realtime.engines.machine import cpu_name
 
-    found: list[dict[str, Any]] = [{"name": "cpu", "works": True, "reason": "", "title": cpu_name()}]
+    found = [_entry("cpu", title=cpu_name())]
     reason = _why_no_cuda()
     if reason:
-        found.append({"name": "cuda", "works": False, "reason": reason})
-    else:
-        for index in range(torch.cuda.device_count()):
-            properties = torch.cuda.get_device_properties(index)
-            found.append(
-                {
-                    "name": f"cuda:{index}",
-                    "works": True,
-                    "reason": "",
-                    "title": properties.name,
-                    "memory_gib": round(properties.total_memory / 2**30, 1),
-                    "compute_capability": f"{properties.major}.{properties.minor}",
-                    "bf16": bool(torch.cuda.is_bf16_supported()),
-                }
+        found.append(_entry("cuda", reason))
+    for index in range(0 if reason else torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(index)
+        found.append(
+            _entry(
+                f"cuda:{index}",
+                title=properties.name,
+                memory_gib=round(properties.total_memory / 2**30, 1),
+                compute_capability=f"{properties.major}.{properties.minor}",
+                bf16=bool(torch.cuda.is_bf16_supported()),
             )
+        )
     if torch.backends.mps.is_available():
-        found.append({"name": "mps", "works": True, "reason": "", "title": "Apple GPU"})
+        found.append(_entry("mps", title="Apple GPU"))
     elif not torch.backends.mps.is_built():
-        found.append({"name": "mps", "works": False, "reason": "this build of torch has no MPS (macOS only)"})
+        found.append(_entry("mps", "this build of torch has no MPS (macOS only)"))
     else:
-        found.append({"name": "mps", "works": False, "reason": "needs macOS 12.3 or later and an Apple GPU"})
+        found.append(_entry("mps", "needs macOS 12.3 or later and an Apple GPU"))
     return found
+
+
+def _entry(name: str, reason: str = "", **more: Any) -> dict[str, Any]:
+    """An entry of the report; it works where there is no reason why not."""
+    return {"name": name, "works": not reason, "reason": reason, **more}
 
 
 def _gpu() -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
-"""Frames: pictures in the codec's own form (8-bit 4:2:0 planes) with their time and colour tags.
+"""Frames: pictures as 8-bit 4:2:0 planes, the form in which codecs store them, with their time and colour tags.
 
-This is the one thing that media and networks share. Nothing here knows PyAV or torch.
+Media and networks exchange these and nothing else. No PyAV and no torch here.
 """
 
 from __future__ import annotations
@@ -18,16 +18,18 @@ Range = Literal["limited", "full"]
 UNSPECIFIED = 2
 """ITU-T H.273 code for "unspecified"."""
 
+MAX_SIDE = 16384
+"""Longest side of a picture in pixels."""
+
 
 @dataclass(frozen=True, slots=True)
 class ColorTags:
-    """How the numbers in the planes mean colours.
+    """How the codes in the planes stand for colours.
 
     Attributes:
-        matrix: the Y'CbCr matrix that applies, already resolved where the source does not say (see `guess_matrix`).
+        matrix: the Y'CbCr matrix in use; guessed where the source does not tell (see `guess_matrix`).
         range: "limited" (luma 16..235, chroma 16..240) or "full" (0..255).
-        space, primaries, transfer: the source's own ITU-T H.273 codes, carried to the output as they are
-            (2 = unspecified).
+        space, primaries, transfer: the source's ITU-T H.273 codes, copied to the output (2 = unspecified).
         chroma_location: FFmpeg's AVChromaLocation (0 = unspecified, 1 = left, 2 = center, 3 = topleft).
     """
 
@@ -40,7 +42,7 @@ class ColorTags:
 
 
 def guess_matrix(space: int, height: int) -> Matrix:
-    """The Y'CbCr matrix meant by an H.273 matrix code; where unspecified, what players assume for that height.
+    """The Y'CbCr matrix of an H.273 matrix code; where unspecified, the one that players assume for the height.
 
     Args:
         space: ITU-T H.273 MatrixCoefficients.
@@ -82,12 +84,12 @@ class Frame:
     """One picture as 8-bit 4:2:0 planes, with its time.
 
     Attributes:
-        y: luma, (H, W) uint8. May be a strided view of a decoder's buffer: read it, never write to it.
+        y: luma, (H, W) uint8. May be a strided view of a decoder's buffer: never write to it.
         u, v: chroma, (ceil(H/2), ceil(W/2)) uint8.
         pts: presentation time in units of `time_base`.
         duration: in units of `time_base`; 0 where unknown.
         time_base: seconds per unit.
-        color: how the numbers mean colours.
+        color: colour tags.
     """
 
     y: np.ndarray
@@ -112,11 +114,11 @@ class Frame:
         return float(self.pts * self.time_base)
 
     def with_planes(self, y: np.ndarray, u: np.ndarray, v: np.ndarray) -> Frame:
-        """A frame of the same time and colour tags with other planes."""
+        """A frame with other planes, and the same time and colour tags."""
         return replace(self, y=y, u=u, v=v)
 
     def fits_with(self, other: Frame) -> bool:
-        """Whether both are of the same size and mean their numbers in the same way."""
+        """Whether both have the same size, matrix and range."""
         return (
             (self.height, self.width) == (other.height, other.width)
             and self.color.matrix == other.color.matrix
@@ -124,36 +126,34 @@ class Frame:
         )
 
     def batches_with(self, other: Frame) -> bool:
-        """Whether both can go through a network in one batch: they fit, and lie in the same kind of memory."""
+        """Whether both can be in one batch: they fit, and are in the same kind of memory."""
         return type(self) is type(other) and self.fits_with(other)
 
 
 class DevicePlane(Protocol):
-    """A plane in some device's memory, to be taken by DLPack: a decoder's, or a network's tensor."""
+    """A plane in a device's memory that can be read by DLPack: from a decoder, or a tensor of a network.
 
-    def __dlpack__(self, *, stream: int | None = None) -> Any:
-        """A capsule of the plane. Decoders' planes take no stream: whoever reads waits for the decoder first."""
-        ...
+    Planes of decoders take no stream: wait for the decoder before reading.
+    """
 
-    def __dlpack_device__(self) -> tuple[int, int]:
-        """(kind, index): 1 is the CPU, 2 CUDA."""
-        ...
+    def __dlpack__(self, *, stream: int | None = None) -> Any: ...
+    def __dlpack_device__(self) -> tuple[int, int]: ...
 
 
 Planes = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class SurfaceFrame(Frame):
-    """A frame that lies in a device's memory as NV12: luma, and chroma with U and V side by side.
+    """A frame in a device's memory as NV12: luma, and chroma with U and V interleaved.
 
-    It serves everywhere as a frame does: `y`, `u` and `v` are fetched from the device when somebody first looks at
-    them. What works on the device takes `luma` and `chroma` and leaves those alone.
+    It can be used like any frame: `y`, `u` and `v` are copied from the device at their first use. Code that works on
+    the device uses `luma` and `chroma` instead.
 
     Attributes:
-        luma: (H, W) uint8, lines as far apart as the device likes it; H and W are even. It is complete, or what
-            completes it lies in the device's default stream, when the frame is handed on.
+        luma: (H, W) uint8 with the line pitch of the device; H and W are even. When the frame is handed on, it is
+            complete, or the work that completes it is in the device's default stream.
         chroma: (H/2, W/2, 2) uint8: U, V.
-        owner: kept for as long as the planes are needed. A decoder would paint its next picture there otherwise.
+        owner: an object that must live as long as the planes: a decoder reuses the memory of a picture that is freed.
     """
 
     __slots__ = ("_fetch", "_host", "_size", "chroma", "luma", "owner")
@@ -171,13 +171,12 @@ class SurfaceFrame(Frame):
         time_base: Fraction = Fraction(1, 1000),
         color: ColorTags | None = None,
     ) -> None:
-        """Describe a surface.
+        """Make a frame of two planes in a device's memory.
 
         Args:
-            luma, chroma, owner: see above.
+            luma, chroma, owner, pts, duration, time_base, color: see the attributes.
             size: (width, height) in pixels.
-            fetch: copies the planes to the CPU: Y, U and V as in `Frame`.
-            pts, duration, time_base, color: see `Frame`.
+            fetch: copies the planes to the CPU and returns Y, U and V.
         """
         self.luma, self.chroma, self.owner = luma, chroma, owner
         self._size, self._fetch = size, fetch
@@ -204,7 +203,7 @@ class SurfaceFrame(Frame):
 
     @property
     def fetched(self) -> bool:
-        """Whether somebody has looked at the planes on the CPU."""
+        """Whether the planes have been copied to the CPU."""
         return self._host is not None
 
     @property
@@ -219,10 +218,10 @@ class SurfaceFrame(Frame):
         return f"SurfaceFrame({self.width}x{self.height}, pts={self.pts})"
 
     def with_planes(self, y: np.ndarray, u: np.ndarray, v: np.ndarray) -> Frame:
-        """A frame of the same time and colour tags with planes on the CPU."""
+        """A frame with planes on the CPU, and the same time and colour tags."""
         return Frame(y, u, v, self.pts, self.duration, self.time_base, self.color)
 
 
 def chroma_shape(height: int, width: int) -> tuple[int, int]:
-    """(H, W) of the chroma planes of an H x W picture in 4:2:0: half, rounded up."""
+    """(H, W) of the chroma planes of an H x W picture in 4:2:0: half of each, rounded up."""
     return -(-height // 2), -(-width // 2)

@@ -13,7 +13,7 @@ import torch
 
 from realtime.engines.cuda.engine import CudaEngine, Plan
 from realtime.errors import DeviceLost
-from realtime.media.files import reader, resumable, surfaces, writer
+from realtime.media.files import resumable, surfaces, writer
 from realtime.media.files.resumable import work_folder
 from realtime.stylizer import Stylizer
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
@@ -42,7 +42,6 @@ def stylizer(tmp_path: Path) -> Stylizer:
 def there(monkeypatch: pytest.MonkeyPatch) -> HostSurfaces:
     codecs = HostSurfaces()
     monkeypatch.setattr(surfaces, "CudaSurfaces", lambda index, bind: codecs)
-    monkeypatch.setattr(reader, "_is_accelerated", lambda stream: True)
     monkeypatch.setattr(writer, "AUTO_SURFACE_ENCODERS", {"libx264": "libx264"})
     return codecs
 

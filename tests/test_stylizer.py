@@ -16,7 +16,8 @@ from export.onnx_export import export_onnx
 from realtime import InputError, Progress, Stylizer
 from realtime.engines.tiling import stylize_in_tiles
 from realtime.frames import Frame
-from realtime.media.files.stills import read_image, rgb_from_frame, write_image
+from realtime.media.convert.rgb import rgb_from_frame
+from realtime.media.files.stills import read_image, write_image
 from realtime.media.synthetic.demo import write_demo_clip
 from realtime.media.synthetic.natural import natural_frames
 from realtime.pipeline import Cancelled

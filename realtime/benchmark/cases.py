@@ -16,9 +16,11 @@ from realtime.benchmark.johnson import JohnsonEngine, JohnsonNet
 from realtime.benchmark.measure import Effort, Round, Sink, Subject
 from realtime.benchmark.roofline import Work, count_work
 from realtime.errors import InputError
+from realtime.frames import MAX_SIDE
 from realtime.media.files.encoders import check_encoder
 from realtime.media.files.probe import probe
-from realtime.media.files.reader import MAX_SIDE, VideoReader, output_shape
+from realtime.media.files.reader import VideoReader
+from realtime.media.files.selection import output_shape
 from realtime.media.files.writer import VideoWriter
 from realtime.options import Backend, Precision
 from realtime.stylizer import Stylizer, parse_size

@@ -12,7 +12,7 @@ from realtime.frames import Frame
 
 def picture_frames(count: int = 4, *, seed: int = 0, size: tuple[int, int] | None = None) -> list[Frame]:
     """Generated pictures as frames; `size` is (width, height)."""
-    from realtime.media.files.stills import frame_from_rgb
+    from realtime.media.convert.rgb import frame_from_rgb
 
     extent = {} if size is None else {"width": size[0], "height": size[1]}
     pictures = generated_pictures(count, seed=seed, **extent)[:count]

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from realtime.engines.painter import FramePainter
 from realtime.errors import InputError
 from realtime.jobs.pictures import paint_pictures
-from realtime.media.files.stills import resize_image
+from realtime.media.convert.rgb import resize_image
 
 LINE = 30
 """Pixels below each picture for its name."""

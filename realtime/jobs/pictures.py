@@ -14,8 +14,8 @@ from realtime.engines.painter import FramePainter
 from realtime.errors import InputError, one_line
 from realtime.frames import Frame
 from realtime.jobs.video import Report
+from realtime.media.convert.rgb import frame_from_rgb, rgb_from_frame
 from realtime.media.files import stills
-from realtime.media.files.stills import frame_from_rgb, rgb_from_frame
 from realtime.options import ImageOptions, PaintOptions
 from realtime.results import PicturesSummary, Progress
 

@@ -1,4 +1,4 @@
-"""Files, stills and test clips: everything that touches PyAV and OpenCV. Knows frames, knows nothing about networks.
+"""Everything that uses PyAV and OpenCV: files, live sources and sinks, conversions, generated clips. No networks.
 
 Import from the modules (`realtime.media.files.reader`, ...): nothing is loaded here, so that `--help` stays quick.
 """

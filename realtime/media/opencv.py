@@ -1,4 +1,4 @@
-"""OpenCV, loaded where it is first needed: it wants libraries that a bare system lacks, and videos do without it."""
+"""Loading of OpenCV where it is first needed: it needs libraries that bare systems lack, and videos do without it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def load() -> ModuleType:
     try:
         import cv2
     except ImportError as error:
-        # What its loader leaves behind when it fails: a second attempt would print, and blame the first.
+        # Its loader leaves these behind when it fails, and then reports its second call as a recursion.
         sys.path[:] = path
         vars(sys).pop("OpenCV_LOADER", None)
         why = " ".join(str(error).split())

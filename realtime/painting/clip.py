@@ -14,10 +14,11 @@ import torch
 
 from realtime.frames import Frame
 from realtime.media.convert.optical_flow import FlowEstimator, gray, is_cut
+from realtime.media.convert.rgb import frame_from_rgb, rgb_from_frame
 from realtime.media.files.inputs import VIDEO_SUFFIXES
 from realtime.media.files.probe import probe
-from realtime.media.files.reader import VideoReader, output_shape
-from realtime.media.files.stills import frame_from_rgb, rgb_from_frame
+from realtime.media.files.reader import VideoReader
+from realtime.media.files.selection import output_shape
 from realtime.media.files.writer import VideoWriter
 from realtime.painting.config import PaintConfig
 from realtime.painting.objective import Steadiness

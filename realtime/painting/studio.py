@@ -17,6 +17,7 @@ from torch import Tensor
 from realtime.engines.torch.device import choose_device, cpu_has_bf16
 from realtime.errors import InputError
 from realtime.frames import rgb_to_codes
+from realtime.media.convert.rgb import resize_image
 from realtime.media.files import stills
 from realtime.painting.config import PaintConfig
 from realtime.painting.objective import Objective, Steadiness, StyleTarget, style_grams
@@ -188,7 +189,7 @@ class Studio:
         short = min(height, width)
         if short not in self._grams:
             side = max(SMALLEST, round(short * c.style_scale))
-            resized = [stills.resize_image(p, side) for p in self._paintings]
+            resized = [resize_image(p, side) for p in self._paintings]
             self._grams[short] = [style_grams(self.network, self.recipe, to_tensor(p, self.device)) for p in resized]
         shares = c.shares or (1.0,) * len(c.styles)
         guides: list[Tensor | None] = [None] * len(c.styles)
@@ -199,7 +200,7 @@ class Studio:
         return [StyleTarget(grams, share, guide) for grams, share, guide in found if share]
 
     def _mask(self, mask: np.ndarray, height: int, width: int) -> Tensor:
-        return to_tensor(stills.resize_image(mask, (width, height)), self.device).mean(1, keepdim=True)
+        return to_tensor(resize_image(mask, (width, height)), self.device).mean(1, keepdim=True)
 
     def cover(self, height: int, width: int) -> Tensor | None:
         """(1, 1, H, W) in 0..1, where the painting shows: under any of the masks; None: everywhere."""
@@ -262,7 +263,7 @@ class Studio:
         whole = sum(h * w for h, w in sizes)
         before = 0
         for height, width in sizes:
-            source = stills.resize_image(rgb, (width, height))
+            source = resize_image(rgb, (width, height))
             content = to_tensor(source, self.device)
             if picture is not None:
                 start = F.interpolate(picture, size=(height, width), mode="bicubic", align_corners=False).clamp(0, 1)

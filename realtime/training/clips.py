@@ -125,8 +125,8 @@ def read_pairs(path: Path, count: int, short_side: int, flow: FlowBetween) -> li
     Raises:
         MediaError: the clip cannot be read.
     """
+    from realtime.media.convert.rgb import rgb_from_frame
     from realtime.media.files.reader import VideoReader
-    from realtime.media.files.stills import rgb_from_frame
 
     step = 8  # neighbouring pairs show the same; every eighth is new enough
     pairs: list[Pair] = []

@@ -153,7 +153,8 @@ def evaluate(
     Raises:
         InputError: a file is missing or cannot be used.
     """
-    from realtime.media.files.stills import read_image, rgb_from_frame
+    from realtime.media.convert.rgb import rgb_from_frame
+    from realtime.media.files.stills import read_image
 
     if limit < 1 or frames < 2:
         raise InputError(f"limit {limit}, frames {frames}: at least one picture and two frames are needed")

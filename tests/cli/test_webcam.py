@@ -13,7 +13,7 @@ import pytest
 from realtime.media.live import v4l2
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import identity_network
-from tests.media.live.test_camera import free_port
+from tests.helpers.sender import free_port
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"av", "cv2", "numpy", "onnx", "onnxruntime", "rich", "safetensors", "torch", "torchvision"}

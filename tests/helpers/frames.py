@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 
 from realtime.frames import ColorTags, Frame, chroma_shape
-from realtime.media.files.stills import frame_from_rgb
+from realtime.media.convert.rgb import frame_from_rgb
 
 COLORS = [ColorTags("bt709", "limited"), ColorTags("bt601", "full"), ColorTags("bt2020", "limited")]
 

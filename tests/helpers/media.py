@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from realtime.media.convert.views import plane_view
 from realtime.media.files.probe import probe
-from realtime.media.files.reader import VideoReader, plane_view
+from realtime.media.files.reader import VideoReader
 from realtime.media.files.writer import VideoWriter, WriteSummary
 from tests.helpers.clips import audio_packets, decoded, psnr
 

@@ -5,23 +5,25 @@ The picture's brightness tells its number modulo 8: 32, 56, 80, ... . MPEG-TS, H
 
 from __future__ import annotations
 
+import socket
+import subprocess
 import sys
 import time
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 
 RATE, SIZE = 25, (160, 96)
+PATIENCE = 60
+"""Seconds; a machine under load takes its time."""
 
 
 def level(number: int) -> int:
     """Brightness of the picture with this number."""
     return 32 + 24 * (number % 8)
-
-
-PATIENCE = 60
 
 
 def opened(url: str, sound: bool) -> tuple[Any, Any, Any]:
@@ -62,6 +64,28 @@ def send(url: str, seconds: float, *, sound: bool) -> None:
             samples += 1024
             target.mux(track.encode(frame))
     target.close()
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """A port of this machine that nobody uses."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Sender:
+    """Another process that sends a stream, and can be cut off."""
+
+    def __init__(self, url: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.helpers.sender", url, str(2 * PATIENCE)],
+            cwd=Path(__file__).parents[2],
+            stderr=subprocess.DEVNULL,
+        )
+
+    def cut(self) -> None:
+        self.process.kill()
+        self.process.wait()
 
 
 if __name__ == "__main__":

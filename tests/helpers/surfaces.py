@@ -1,4 +1,4 @@
-"""A stand-in for a GPU's codecs: pictures are decoded on the CPU and handed on as NV12 surfaces, and taken as such."""
+"""A stand-in for a GPU's codecs: pictures are decoded on the CPU to NV12 surfaces, and encoded from them."""
 
 from __future__ import annotations
 
@@ -16,24 +16,32 @@ from realtime.media.files.surfaces import CudaSurfaces
 class HostSurfaces(CudaSurfaces):
     """The interface of `CudaSurfaces`, with libx264 and NV12 in the CPU's memory.
 
+    Args:
+        opens, decodes, encodes: whether the "device" opens files, decodes them, and encodes.
+        refuses: numbers of pictures that it does not decode.
+
     Attributes:
         given, taken: surfaces that were decoded, and encoded.
-        refuses: numbers of pictures that the "device" does not decode.
     """
 
-    def __init__(self, *, decodes: bool = True, encodes: bool = True, refuses: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self, *, opens: bool = True, decodes: bool = True, encodes: bool = True, refuses: frozenset[int] = frozenset()
+    ) -> None:
         super().__init__(0, lambda: None)
-        self.decodes, self.encodes, self.refuses = decodes, encodes, refuses
+        self._opens, self._decodes, self._encodes, self._refuses = opens, decodes, encodes, refuses
         self.given = self.taken = self._seen = 0
 
     def open_input(self, path: str | os.PathLike[str]) -> Any:
-        if not self.decodes:
+        if not self._opens:
             raise RestyleError("its decoder cannot be opened (there is none)")
         return open_input(path)
 
+    def decodes(self, stream: Any) -> bool:
+        return self._decodes
+
     def surface(self, picture: Any) -> Any:
         self._seen += 1
-        if self._seen - 1 in self.refuses:
+        if self._seen - 1 in self._refuses:
             return None
         self.given += 1
         return picture.reformat(format="nv12")
@@ -45,7 +53,7 @@ class HostSurfaces(CudaSurfaces):
         return encoder == "libx264"
 
     def encoder_problem(self, name: str, width: int, height: int) -> str:
-        return "" if self.encodes else "no such device"
+        return "" if self._encodes else "no such device"
 
     def picture(self, frame: SurfaceFrame) -> Any:
         self.taken += 1

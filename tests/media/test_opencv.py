@@ -11,7 +11,7 @@ import pytest
 from realtime.errors import RestyleError
 from realtime.media import opencv
 from realtime.media.convert.optical_flow import FlowEstimator, gray
-from realtime.media.files.stills import frame_from_rgb, resize_image
+from realtime.media.convert.rgb import frame_from_rgb, resize_image
 
 
 def test_it_loads() -> None:

@@ -14,7 +14,8 @@ import torch
 
 from realtime.cli import main
 from realtime.errors import InputError
-from realtime.media.files.stills import read_image, rgb_from_frame, write_image
+from realtime.media.convert.rgb import rgb_from_frame
+from realtime.media.files.stills import read_image, write_image
 from realtime.perception import scores as scoring
 from realtime.stylizer import Stylizer
 from realtime.training import evaluate as module

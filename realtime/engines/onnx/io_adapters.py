@@ -121,7 +121,7 @@ class RgbIo:
 
     def inputs(self, frames: Sequence[Frame]) -> dict[str, np.ndarray]:
         """See `IoAdapter.inputs`."""
-        from realtime.media.files.stills import resize_image, rgb_from_frame
+        from realtime.media.convert.rgb import resize_image, rgb_from_frame
 
         pictures = [rgb_from_frame(frame) for frame in frames]
         if self.size is not None:
@@ -141,7 +141,7 @@ class RgbIo:
 
     def frames(self, outputs: Sequence[np.ndarray], sources: Sequence[Frame]) -> list[Frame]:
         """See `IoAdapter.frames`."""
-        from realtime.media.files.stills import frame_from_rgb, resize_image
+        from realtime.media.convert.rgb import frame_from_rgb, resize_image
 
         styled = []
         for source, picture in zip(sources, self._pictures(outputs[0]), strict=True):

@@ -17,7 +17,7 @@ from realtime.jobs.live.outcome import Outcome, percentile
 from realtime.jobs.live.painter import LivePainter, Picture
 from realtime.jobs.live.recording import ActiveRecording
 from realtime.media.live.camera import Shot
-from realtime.media.live.window import Overlay
+from realtime.media.live.overlay import Overlay
 
 _IDLE_SECONDS = 0.02
 _REDRAW_SECONDS = 0.1

@@ -17,7 +17,8 @@ from realtime.jobs.live.recording import ActiveRecording, free_name
 from realtime.jobs.live.resolution_controller import ResolutionController, ladder
 from realtime.jobs.live.styles import LiveStyles
 from realtime.media.convert import planes
-from realtime.media.files.stills import rgb_from_frame, write_image
+from realtime.media.convert.rgb import rgb_from_frame
+from realtime.media.files.stills import write_image
 from realtime.media.live import window
 from realtime.media.live.camera import Camera
 from realtime.media.live.sound import Microphone, SoundFeed, microphones
@@ -129,7 +130,7 @@ def run_live(
             snapshots=outcome.snapshots,
             virtual_camera=sinks[0].device if sinks else None,
             end=outcome.end,
-            notes=(*engine.notes, *source.notes, *outcome.notes),
+            notes=(*engine.notes, *outcome.notes),
             warnings=(*([source.lost] if source.lost else []), *outcome.warnings),
         )
 

@@ -1,1 +1,1 @@
-"""Pictures changed: planes, colours, sizes, fields."""
+"""Conversion of pictures: planes, colours, sizes, fields."""

@@ -1,58 +1,53 @@
-"""Interlaced pictures, each two half pictures of different times, made whole: one picture for each."""
+"""Deinterlacing: interlaced pictures, each two fields of different times, become whole pictures, one for each."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
+
+from realtime.media.convert.filters import filter_graph, filtered
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
-_FILTERS = ("bwdif", "yadif")
-
 
 class Deinterlacer:
-    """Passes pictures through until one is interlaced, and everything through a filter from then on.
+    """Passes pictures through until one is interlaced, and all that follow through a filter.
 
-    The filter looks one picture ahead, changes only pictures that say that they are interlaced, and gives one picture
-    for each. Each keeps its times and its colour tags (the time base is the stream's).
+    The filter looks one picture ahead, changes only pictures marked as interlaced, and returns one for each. Every
+    picture keeps its times (in the stream's time base) and its colour tags.
 
     Attributes:
         count: interlaced pictures so far.
-        filter: name of the filter that this build of FFmpeg has; None where it has none.
+        filter: name of the filter.
     """
+
+    filter = "bwdif"
 
     def __init__(self) -> None:
         self.count = 0
-        self.filter = self._find()
         self._graph: Any = None
         self._kind: tuple[int, int, str] | None = None
+        self._number = 0
         self._waiting: deque[tuple[Any, ...]] = deque()
 
-    @staticmethod
-    def _find() -> str | None:
-        from av.filter import filters_available
-
-        return next((name for name in _FILTERS if name in filters_available), None)
-
     def feed(self, picture: VideoFrame) -> Iterator[VideoFrame]:
-        """Pictures that are ready, from the next one of the decoder."""
+        """Pictures that are ready after the decoder's next one."""
         self.count += bool(picture.interlaced_frame)
-        if self.filter is None or (self._graph is None and not picture.interlaced_frame):
+        if self._graph is None and not picture.interlaced_frame:
             yield picture
             return
         kind = (picture.width, picture.height, picture.format.name)
         if kind != self._kind:
             yield from self.flush()
-            self._open(picture)
-            self._kind = kind
+            self._graph, self._kind = filter_graph(picture, self.filter, "mode=send_frame:deint=interlaced"), kind
+            self._number = 0
         self._waiting.append(
             (picture.pts if picture.pts is not None else picture.dts, picture.duration,
              picture.colorspace, picture.color_range, picture.color_primaries, picture.color_trc)
         )  # fmt: skip
-        # The filter computes with times; ours may be missing or go backwards.
+        # The filter computes with times; the picture's own may be missing or go backwards.
         picture.pts = self._number
         self._number += 1
         self._graph.push(picture)
@@ -67,28 +62,8 @@ class Deinterlacer:
         self._graph = self._kind = None
         self._waiting.clear()
 
-    def _open(self, picture: VideoFrame) -> None:
-        from av.filter import Graph
-
-        graph: Any = Graph()
-        source = graph.add_buffer(
-            width=picture.width, height=picture.height, format=picture.format, time_base=Fraction(1, 25)
-        )
-        wanted = graph.add(self.filter, "mode=send_frame:deint=interlaced")
-        sink = graph.add("buffersink")
-        source.link_to(wanted)
-        wanted.link_to(sink)
-        graph.configure()
-        self._graph, self._number = graph, 0
-
     def _ready(self) -> Iterator[VideoFrame]:
-        import av.error
-
-        while True:
-            try:
-                picture = self._graph.pull()
-            except (av.error.BlockingIOError, av.error.EOFError):
-                return
+        for picture in filtered(self._graph):
             pts, duration, space, value_range, primaries, transfer = self._waiting.popleft()
             picture.pts, picture.duration = pts, duration
             picture.colorspace, picture.color_range = space, value_range

@@ -1,4 +1,4 @@
-"""Rotation and pixel aspect where a container cannot store them: the pictures themselves are changed."""
+"""Rotation and pixel aspect: stored where the container can, else applied to the pictures."""
 
 from __future__ import annotations
 
@@ -13,31 +13,20 @@ from realtime.media.convert.planes import scale
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How pictures go into a file.
+    """How pictures are stored in a file."""
 
-    Attributes:
-        width, height: size in the file.
-        aspect: pixel aspect to be stored; None where there is none to store.
-        matrix: display matrix to be stored; None where there is none to store.
-        stretch: (width, height) to scale to, before turning; None where the size is right.
-        transposed: rows become columns. Then:
-        mirrored: left and right are exchanged.
-        flipped: top and bottom are exchanged.
-        notes: what is done, in words.
-    """
-
-    width: int
+    width: int  # in the file
     height: int
-    aspect: Fraction | None
-    matrix: tuple[int, ...] | None
-    stretch: tuple[int, int] | None = None
-    transposed: bool = False
-    mirrored: bool = False
-    flipped: bool = False
-    notes: tuple[str, ...] = ()
+    aspect: Fraction | None  # pixel aspect to store
+    matrix: tuple[int, ...] | None  # display matrix to store
+    stretch: tuple[int, int] | None = None  # (width, height) to scale to, first
+    transposed: bool = False  # whether rows become columns, second
+    mirrored: bool = False  # whether left and right are exchanged, third
+    flipped: bool = False  # whether top and bottom are exchanged
+    notes: tuple[str, ...] = ()  # what is done, in words
 
     def apply(self, frame: Frame) -> Frame:
-        """A frame as it goes into the file; itself where nothing is to be changed."""
+        """The frame as it is stored; itself where nothing is to be changed."""
         if self.stretch is not None:
             frame = scale(frame, *self.stretch)
         if not (self.transposed or self.mirrored or self.flipped):
@@ -60,11 +49,11 @@ def shape(
     keeps_mirroring: bool,
     keeps_aspect: bool,
 ) -> Shape:
-    """How pictures go into a file.
+    """How pictures are to be stored in a file.
 
     Args:
-        width, height: their size.
-        aspect: their pixels' width over their height; None for square ones or unknown.
+        width, height: of the pictures.
+        aspect: width of their pixels over the height; None for square or unknown.
         matrix: nine integers of a display matrix (see `probe.display_matrix`); None for none.
         suffix: of the file, for the notes.
         keeps_rotation, keeps_mirroring, keeps_aspect: what the file can store.
@@ -95,7 +84,7 @@ def shape(
 
 
 def is_mirrored(matrix: tuple[int, ...]) -> bool:
-    """Whether a display matrix turns a picture inside out."""
+    """Whether a display matrix mirrors a picture."""
     return matrix[0] * matrix[4] - matrix[1] * matrix[3] < 0
 
 

@@ -1,9 +1,9 @@
-"""HDR (PQ and HLG) made SDR: tone and gamut mapping as one table of colours, applied by FFmpeg's lut3d.
+"""HDR (PQ and HLG) to SDR: tone and gamut mapping as one table of colours, applied by FFmpeg's filter lut3d.
 
-The light that a reference display shows (SMPTE ST 2084; ITU-R BT.2100 for HLG at 1000 cd/m2) is compressed by the curve
-of ITU-R BT.2390 until its peak meets SDR's white, which stands for HDR's diffuse white of 203 cd/m2 (BT.2408). It is
-applied to the largest of red, green and blue, so that hues stay. What lies outside of BT.709 is brought in by mixing
-with gray of the same luminance.
+The light of a reference display (SMPTE ST 2084; ITU-R BT.2100 for HLG at 1000 cd/m2) is compressed by the curve of
+ITU-R BT.2390, so that its peak becomes SDR's white, which stands for HDR's diffuse white of 203 cd/m2 (BT.2408). The
+curve is applied to the largest of red, green and blue, so that hues stay. Colours outside of BT.709 are mixed with gray
+of the same luminance until they fit.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from realtime.errors import MediaError
 from realtime.frames import ColorTags
+from realtime.media.convert.filters import filter_graph
+from realtime.media.convert.reformat import AV_RANGE, SWS_SPACE
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -23,14 +24,13 @@ if TYPE_CHECKING:
 Kind = Literal["PQ", "HLG"]
 
 SDR = ColorTags("bt709", "limited", 1, 1, 1, 1)
-"""What comes out."""
+"""Colour tags of the result."""
 
 _TRANSFERS: dict[int, Kind] = {16: "PQ", 18: "HLG"}
 _PEAK = 1000.0
 _WHITE = 203.0
 _SIDE = 49
 _WORK_FORMAT = "gbrp12le"
-_SWS_BT2020, _SWS_BT709 = 9, 1
 _LUMA_2020 = np.array([0.2627, 0.6780, 0.0593])
 _LUMA_709 = np.array([0.2126, 0.7152, 0.0722])
 _TO_709 = np.array(
@@ -39,12 +39,12 @@ _TO_709 = np.array(
 
 
 def hdr_kind(transfer: int) -> Kind | None:
-    """Which HDR a transfer characteristic (ITU-T H.273 code) means; None for SDR."""
+    """The HDR of a transfer characteristic (ITU-T H.273 code); None for SDR."""
     return _TRANSFERS.get(transfer)
 
 
 def to_light(code: np.ndarray, kind: Kind) -> np.ndarray:
-    """R'G'B' of BT.2020 in 0..1, (..., 3), as linear light of the display in cd/m2."""
+    """Linear light of the display in cd/m2 for (..., 3) R'G'B' of BT.2020 in 0..1."""
     if kind == "PQ":
         return pq_to_light(code)
     a, b, c = 0.17883277, 0.28466892, 0.55991073
@@ -54,7 +54,7 @@ def to_light(code: np.ndarray, kind: Kind) -> np.ndarray:
 
 
 def pq_to_light(code: np.ndarray) -> np.ndarray:
-    """PQ codes in 0..1 as cd/m2 (SMPTE ST 2084)."""
+    """Light in cd/m2 of PQ codes in 0..1 (SMPTE ST 2084)."""
     power = np.clip(code, 0, 1) ** (1 / 78.84375)
     return np.asarray(
         1e4 * (np.maximum(power - 0.8359375, 0) / (18.8515625 - 18.6875 * power)) ** (1 / 0.1593017578125)
@@ -62,13 +62,13 @@ def pq_to_light(code: np.ndarray) -> np.ndarray:
 
 
 def light_to_pq(light: np.ndarray | float) -> np.ndarray:
-    """The inverse of `pq_to_light`."""
+    """PQ codes in 0..1 of light in cd/m2; the inverse of `pq_to_light`."""
     power = np.clip(np.asarray(light) / 1e4, 0, 1) ** 0.1593017578125
     return np.asarray(((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375)
 
 
 def compress(light: np.ndarray) -> np.ndarray:
-    """Light up to 1000 cd/m2 as light up to 203 cd/m2 (BT.2390, section 5.4.1, without a lift of black)."""
+    """Compress light of up to 1000 cd/m2 to 203 cd/m2 (BT.2390, section 5.4.1, without a lift of black)."""
     top = float(light_to_pq(_PEAK))
     goal = float(light_to_pq(_WHITE)) / top
     e = np.minimum(light_to_pq(light) / top, 1)
@@ -79,15 +79,7 @@ def compress(light: np.ndarray) -> np.ndarray:
 
 
 def to_sdr(code: np.ndarray, kind: Kind) -> np.ndarray:
-    """Colours of an HDR picture as SDR shows them.
-
-    Args:
-        code: (..., 3) R'G'B' of BT.2020 in 0..1.
-        kind: how they are coded.
-
-    Returns:
-        (..., 3) R'G'B' of BT.709 in 0..1, for a display of BT.1886.
-    """
+    """Convert (..., 3) R'G'B' of BT.2020 in 0..1 to R'G'B' of BT.709 in 0..1, for a display of BT.1886."""
     light = to_light(code, kind)
     largest = light.max(-1, keepdims=True)
     light = light * (compress(largest) / np.maximum(largest, 1e-9)) / _WHITE
@@ -109,24 +101,17 @@ class ToneMapper:
 
     Args:
         kind: PQ or HLG.
-        width, height: of what comes out.
-
-    Raises:
-        MediaError: this build of FFmpeg has no lut3d filter.
+        width, height: size of the results.
     """
 
     def __init__(self, kind: Kind, width: int, height: int) -> None:
-        from av.filter import filters_available
         from av.video.reformatter import VideoReformatter
 
-        if "lut3d" not in filters_available:
-            raise MediaError(f"{kind} cannot be made SDR: this build of FFmpeg has no lut3d filter; use another build")
-        self._kind = kind
         self._size = width, height
-        self._table = self._write_table()
+        self._table: str | None = _write_table(kind)
         self._graph: Any = None
         self._shape: tuple[int, int] | None = None
-        self._into, self._out = VideoReformatter(), VideoReformatter()
+        self._to_rgb, self._from_rgb = VideoReformatter(), VideoReformatter()
 
     def close(self) -> None:
         """Remove the table's file."""
@@ -135,55 +120,43 @@ class ToneMapper:
             self._table = None
 
     def convert(self, picture: VideoFrame, *, full_range: bool) -> VideoFrame:
-        """A picture of any size as yuv420p of the size asked for."""
+        """Convert a picture of any size to yuv420p of the size of the results."""
         from av.video.reformatter import Interpolation
 
-        if (picture.width, picture.height) != self._shape:
-            self._open(picture.width, picture.height)
-        rgb: Any = self._into.reformat(
+        rgb: Any = self._to_rgb.reformat(
             picture,
             format=_WORK_FORMAT,
-            src_colorspace=_SWS_BT2020,
-            src_color_range=2 if full_range else 1,
-            dst_color_range=2,
+            src_colorspace=SWS_SPACE["bt2020"],
+            src_color_range=AV_RANGE["full" if full_range else "limited"],
+            dst_color_range=AV_RANGE["full"],
             interpolation=Interpolation.BILINEAR | Interpolation.ACCURATE_RND,
             threads=1,
         )
+        if (rgb.width, rgb.height) != self._shape:
+            self._graph = filter_graph(rgb, "lut3d", file=self._table, interp="tetrahedral")
+            self._shape = (rgb.width, rgb.height)
         rgb.pts = 0
         self._graph.push(rgb)
-        mapped = self._graph.pull()
-        result: VideoFrame = self._out.reformat(
-            mapped,
+        result: VideoFrame = self._from_rgb.reformat(
+            self._graph.pull(),
             *self._size,
             "yuv420p",
-            dst_colorspace=_SWS_BT709,
-            src_color_range=2,
-            dst_color_range=1,
+            dst_colorspace=SWS_SPACE["bt709"],
+            src_color_range=AV_RANGE["full"],
+            dst_color_range=AV_RANGE["limited"],
             interpolation=Interpolation.BICUBIC | Interpolation.ACCURATE_RND,
             threads=1,
         )
         return result
 
-    def _open(self, width: int, height: int) -> None:
-        from fractions import Fraction
 
-        from av.filter import Graph
-
-        graph: Any = Graph()
-        source = graph.add_buffer(width=width, height=height, format=_WORK_FORMAT, time_base=Fraction(1, 25))
-        table = graph.add("lut3d", file=self._table, interp="tetrahedral")
-        sink = graph.add("buffersink")
-        source.link_to(table)
-        table.link_to(sink)
-        graph.configure()
-        self._graph, self._shape = graph, (width, height)
-
-    def _write_table(self) -> str | None:
-        axis = np.linspace(0, 1, _SIDE)
-        blue, green, red = np.meshgrid(axis, axis, axis, indexing="ij")  # red runs fastest
-        colours = to_sdr(np.stack([red, green, blue], -1), self._kind).reshape(-1, 3)
-        handle, name = tempfile.mkstemp(prefix="restyle-", suffix=".cube")
-        with os.fdopen(handle, "w") as file:
-            file.write(f"LUT_3D_SIZE {_SIDE}\n")
-            np.savetxt(file, colours, "%.6f")
-        return name
+def _write_table(kind: Kind) -> str:
+    """Write the conversion as a .cube file of `_SIDE` steps a colour, and return its name."""
+    axis = np.linspace(0, 1, _SIDE)
+    blue, green, red = np.meshgrid(axis, axis, axis, indexing="ij")  # red varies fastest
+    colours = to_sdr(np.stack([red, green, blue], -1), kind).reshape(-1, 3)
+    handle, name = tempfile.mkstemp(prefix="restyle-", suffix=".cube")
+    with os.fdopen(handle, "w") as file:
+        file.write(f"LUT_3D_SIZE {_SIDE}\n")
+        np.savetxt(file, colours, "%.6f")
+    return name

@@ -1,7 +1,7 @@
-"""Optical flow between two frames of a clip, and which of it can be trusted: for measuring flicker and painting clips.
+"""Optical flow between two frames of a clip, and where it can be trusted.
 
-Flow is DIS (Kroeger et al. 2016, arXiv 1603.03590) as OpenCV has it; the forward-backward check is that of Sundaram et
-al. 2010, with the constants that Lai et al. 2018 (arXiv 1808.00449) and later work on temporal consistency use.
+Flow is OpenCV's DIS (Kroeger et al. 2016, arXiv 1603.03590); the forward-backward check is that of Sundaram et al.
+2010, with the constants of Lai et al. 2018 (arXiv 1808.00449) and later work on temporal consistency.
 """
 
 from __future__ import annotations
@@ -13,41 +13,34 @@ import numpy as np
 from realtime.media import opencv
 
 STILL = 0.2
-"""Pixels that move by less than so many pixels count as not moving."""
+"""Pixels that move by less than this, in pixels, do not count as moving."""
 
 EXPLAINED = 0.3
-"""Share of a frame that the flow must account for; less is a cut, or motion that the flow has lost."""
+"""Share of a frame that the flow must explain; less is a cut, or motion that the flow has lost."""
 
 _UNLIKE = 32
-"""Codes of luma by which a pixel and what it was differ too much to be the same thing."""
+"""Difference in 8-bit luma codes at which a pixel and the one before do not show the same thing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Flow:
-    """Where each pixel of a frame was in the frame before.
+    """Where each pixel of a frame was in the frame before."""
 
-    Attributes:
-        x, y: (H, W) float32, columns and rows in the frame before.
-        seen: (H, W) bool, whether the pixel was in sight there: not hidden and not outside.
-        still: (H, W) bool, seen and not moving.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-    seen: np.ndarray
-    still: np.ndarray
+    x: np.ndarray  # (H, W) float32: its column there
+    y: np.ndarray  # (H, W) float32: its row there
+    seen: np.ndarray  # (H, W) bool: whether it was visible there, not hidden and not outside
+    still: np.ndarray  # (H, W) bool: whether it was visible and has not moved
 
     def warp(self, before: np.ndarray) -> np.ndarray:
-        """The frame before, moved to where this one is.
+        """Move the frame before to the position of this one.
 
         Args:
             before: (H, W) or (H, W, C), uint8 or float32.
 
         Returns:
-            The same shape and type, interpolated linearly; worth nothing where not `seen`.
+            the same shape and type, interpolated linearly; meaningless where not `seen`.
         """
         cv2 = opencv.load()
-
         warped: np.ndarray = cv2.remap(before, self.x, self.y, cv2.INTER_LINEAR)
         return warped
 
@@ -55,8 +48,8 @@ class Flow:
 def is_cut(flow: Flow, before: np.ndarray, now: np.ndarray) -> bool:
     """Whether a frame shows another scene than the one before.
 
-    It does where little of it is in sight there and looks the same. (The check both ways alone is not enough: flat
-    areas of unlike scenes have a flow of nothing, there and back.)
+    That is so where little of it was visible there and looks the same. (The forward-backward check alone is not enough:
+    flat areas of different scenes have no flow in either direction.)
 
     Args:
         flow: from `now` back to `before`.
@@ -67,33 +60,31 @@ def is_cut(flow: Flow, before: np.ndarray, now: np.ndarray) -> bool:
 
 
 def gray(rgb: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8 RGB as (H, W) uint8 luma (BT.601), what `FlowEstimator` wants."""
+    """Convert (H, W, 3) uint8 RGB to (H, W) uint8 luma (BT.601), for `FlowEstimator`."""
     cv2 = opencv.load()
-
     out: np.ndarray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     return out
 
 
 def check_both_ways(backward: np.ndarray, forward: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Which of a flow can be trusted: there and back again must lead to where it began.
+    """Find where a flow can be trusted: backward and then forward must lead to the starting point.
 
     Args:
         backward: (H, W, 2) float32, from a frame to the one before, (x, y) in pixels.
         forward: the same from the frame before to this one.
 
     Returns:
-        x, y, seen and still, as `Flow` has them.
+        x, y, seen and still of `Flow`.
     """
     cv2 = opencv.load()
-
     height, width = backward.shape[:2]
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
     x, y = columns + backward[..., 0], rows + backward[..., 1]
     there = cv2.remap(forward, x, y, cv2.INTER_LINEAR)
     length = (backward**2).sum(2)
-    astray = ((there + backward) ** 2).sum(2) > 0.01 * ((there**2).sum(2) + length) + 0.5
+    inconsistent = ((there + backward) ** 2).sum(2) > 0.01 * ((there**2).sum(2) + length) + 0.5
     inside = (x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)
-    seen = inside & ~astray
+    seen = inside & ~inconsistent
     return x, y, seen, seen & (length < STILL**2)
 
 

@@ -1,4 +1,4 @@
-"""What the live filter does to pictures as they are, plane by plane: scale, turn, mirror, blend, hold still."""
+"""Changes to frames, plane by plane: scale, turn, mirror, blend, pack, hold still."""
 
 from __future__ import annotations
 
@@ -12,18 +12,13 @@ from realtime.frames import Frame, chroma_shape
 from realtime.media import opencv
 
 STRONGEST_HOLD = 16
-"""Codes of brightness: beyond that a hold would keep what moves."""
+"""In 8-bit codes: a stronger hold would keep what moves."""
 
 _HOLD_NEIGHBOURHOOD = (7, 7)
 
 
 def scale(frame: Frame, width: int, height: int) -> Frame:
-    """A frame at another size: by area when it shrinks, linearly when it grows. Itself where it has that size.
-
-    Args:
-        frame: of any size.
-        width, height: in pixels, 1 or more.
-    """
+    """Scale a frame: by area when it gets smaller, else linearly; itself where it has that size."""
     if (frame.width, frame.height) == (width, height):
         return frame
     cv2 = opencv.load()
@@ -40,26 +35,26 @@ def scale(frame: Frame, width: int, height: int) -> Frame:
 
 
 def mirror(frame: Frame) -> Frame:
-    """Left and right exchanged, in planes of their own."""
+    """Exchange left and right, in new planes."""
     cv2 = opencv.load()
     return _each(frame, lambda plane: cv2.flip(plane, 1))
 
 
 def turn(frame: Frame, degrees: int) -> Frame:
-    """Turned counter-clockwise by a multiple of 90 degrees, in planes of their own; itself for a multiple of 360."""
+    """Turn counter-clockwise by a multiple of 90 degrees, in new planes; itself for a multiple of 360."""
     quarters = degrees // 90 % 4
     return _each(frame, lambda plane: np.ascontiguousarray(np.rot90(plane, quarters))) if quarters else frame
 
 
 def blend(a: Frame, b: Frame, share: float) -> Frame:
-    """`share` of `b` over the rest of `a`, with the time of `b`.
+    """Mix two frames; the result has the time of `b`.
 
     Args:
-        a, b: of one size and one meaning of the numbers.
+        a, b: of the same size, matrix and range.
         share: 0 gives `a`, 1 gives `b`.
 
     Raises:
-        ValueError: the two do not fit together.
+        ValueError: size, matrix or range differ.
     """
     if not a.fits_with(b):
         raise ValueError("frames to blend differ in size, matrix or range")
@@ -70,11 +65,11 @@ def blend(a: Frame, b: Frame, share: float) -> Frame:
 
 
 def packed(frame: Frame, *, interleaved: bool) -> np.ndarray:
-    """The planes one after the other in one piece of memory.
+    """Copy the planes of a frame into one array, one after the other.
 
     Args:
         frame: both sides even.
-        interleaved: U and V in turn (NV12); else U, then V (I420).
+        interleaved: U and V alternate (NV12); else U, then V (I420).
 
     Returns:
         (H * W * 3 / 2,) uint8.
@@ -97,30 +92,29 @@ def packed(frame: Frame, *, interleaved: bool) -> np.ndarray:
 
 
 class Hold:
-    """Keeps what does not move exactly as it was, so that the noise of a sensor does not reach the network.
+    """Keeps still areas exactly as they were, so that the noise of a sensor does not reach the network.
 
-    The network is deterministic and local: where its input stays the same, so does the painting. Each pixel's change is
-    the mean difference around it; below the strength the old value stays, above twice the strength the new one comes,
-    and between them a part of it.
+    The network is deterministic and local: where its input stays the same, so does its output. The change of a pixel is
+    the mean difference around it: below the strength the old value stays, above twice the strength the new one is used,
+    and between them a mix.
     """
 
     def __init__(self) -> None:
         self._held: Frame | None = None
 
     def reset(self) -> None:
-        """Forget what was held."""
+        """Forget the frame before."""
         self._held = None
 
     def __call__(self, frame: Frame, strength: float) -> Frame:
-        """The frame with its still areas held.
+        """Hold the still areas of the next frame.
 
         Args:
-            frame: the newest picture.
-            strength: mean difference in codes that still counts as stillness, above 0; more than `STRONGEST_HOLD` is
-                taken as that.
+            frame: the next one.
+            strength: mean difference in 8-bit codes that counts as still, above 0 and at most `STRONGEST_HOLD`.
 
         Returns:
-            a frame in planes of its own; the frame itself when it is the first, or of another size than the last.
+            a frame with new planes; the frame itself when it is the first, or differs in size from the one before.
         """
         held = self._held
         if held is None or not held.fits_with(frame):
@@ -130,7 +124,7 @@ class Hold:
         ramp = _ramp(min(float(strength), STRONGEST_HOLD))
         luma = _change(cv2, frame.y, held.y, ramp)
         small = cv2.resize(luma, (frame.u.shape[1], frame.u.shape[0]), interpolation=cv2.INTER_AREA)
-        # A change of colour alone must come through, too.
+        # A change of colour alone counts, too.
         small = np.maximum(small, _change(cv2, frame.u, held.u, ramp))
         small = np.maximum(small, _change(cv2, frame.v, held.v, ramp))
         result = frame.with_planes(
@@ -144,7 +138,7 @@ class Hold:
 
 @cache
 def _ramp(strength: float) -> np.ndarray:
-    """(256,) float32: how much of the new value comes through, by mean difference."""
+    """(256,) float32: share of the new value, by mean difference."""
     ramp: np.ndarray = np.clip(np.arange(256, dtype=np.float32) / strength - 1, 0, 1)
     return ramp
 

@@ -1,1 +1,1 @@
-"""Video and picture files: what is in them, reading, writing."""
+"""Video and image files: description, reading, writing."""

@@ -11,62 +11,60 @@ if TYPE_CHECKING:
     from av.packet import Packet
 
 JUMPING_FORMATS = frozenset({"mpegts", "mpeg", "hls"})
-"""Containers whose clock may begin anew at any point."""
+"""Containers whose clock may start again at any point."""
 
 _ROOM = Fraction(1, 10)
+"""Seconds left free where sound jumps first: pictures of the new stretch may begin a little before it."""
 _RARE = 2
+"""Seconds by which a stream that comes rarely (subtitles) may be behind and still tell where the file is."""
 _SMOOTH = Fraction(1, 4)
-_BACK = Fraction(3, 10)
-_FORWARD = 10
-"""Seconds. A shorter way forward is a gap in the broadcast, and stays; sound that jumps first leaves some room."""
+"""Seconds within which a packet continues its stream."""
+_BACK, _FORWARD = Fraction(3, 10), 10
+"""Seconds: further back or forward is a jump; less far forward is a gap in the broadcast, and stays."""
 
 
 class SteadyClock:
-    """Moves packets after a jump so that their stream goes on where it was.
+    """Moves packets after a jump so that their stream continues where it was.
 
-    All streams of a stretch are moved by the same time, whichever of them met the jump first: sound and picture stay
-    as far apart as they were sent.
-
-    Attributes:
-        jumps: how many there were.
+    All streams of a stretch between two jumps are moved by the same time, whichever of them met the jump first: sound
+    and pictures stay as far apart as they were sent.
     """
 
     def __init__(self) -> None:
-        self._offsets = [Fraction(0)]
-        self._stretch: dict[int, int] = {}
-        self._ends: dict[int, tuple[Fraction, Fraction]] = {}
+        self._offsets = [Fraction(0)]  # of the stretches
+        self._stretch: dict[int, int] = {}  # that each stream is in
+        self._ends: dict[int, tuple[Fraction, Fraction]] = {}  # of each stream: its latest time, and end of a packet
 
     @property
     def jumps(self) -> int:
+        """How many there were."""
         return len(self._offsets) - 1
 
-    def settle(self, packet: Packet[Any]) -> None:
+    def correct(self, packet: Packet[Any]) -> None:
         """Move one packet; to be called with every packet of every stream, in the order of the file."""
         raw = packet_time(packet)
         if raw is None:
-            # It belongs to the stretch that its stream is in.
+            # It belongs to the stretch of its stream.
             self._shift(packet, self._offsets[self._stretch.get(packet.stream_index, 0)])
             return
         stream = packet.stream_index
         stretch = self._stretch.setdefault(stream, len(self._offsets) - 1)
         last, end = self._ends.get(stream, (raw + self._offsets[stretch],) * 2)
         reached = max((e for _, e in self._ends.values()), default=end)
-        # Subtitles come rarely: where their stream is says nothing of where the file is.
         near = end if reached - end < _RARE else reached
         if abs(raw + self._offsets[stretch] - near) > _SMOOTH:
-            # Another stream may have met the jump that this one meets now, however small it is.
+            # Another stream may have met this jump before, however small it is.
             known = min(range(stretch, len(self._offsets)), key=lambda n: abs(raw + self._offsets[n] - near))
             time = raw + self._offsets[known]
             if time < last - _BACK or time > reached + _FORWARD:
                 if packet.stream.type != "video":
-                    # Pictures of the new stretch may begin a little before this, and must not meet the old ones.
                     end = reached + _ROOM
                 self._offsets.append(end - raw)
                 known = len(self._offsets) - 1
             stretch = self._stretch[stream] = known
         self._shift(packet, self._offsets[stretch])
         now = raw + self._offsets[stretch]
-        # Not every packet says how long it lasts: then as long as the one before.
+        # Not every packet tells its duration: then it is that of the one before.
         length = (packet.duration or 0) * Fraction(packet.time_base) or min(max(now - last, Fraction(0)), Fraction(1))
         self._ends[stream] = (max(last, now), max(end, now + length))
 

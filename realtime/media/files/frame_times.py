@@ -1,4 +1,4 @@
-"""The times of all pictures of a file, from its packets: nothing is decoded."""
+"""Times of all pictures of a file, read from its packets without decoding."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Unclear(Exception):
 
 
 def picture_times(path: str | os.PathLike[str], info: MediaInfo) -> list[int]:
-    """When each picture is shown, in units of the stream's time base, ascending.
+    """Read the times of all pictures from the packets, ascending, in units of the stream's time base.
 
     Args:
         path: a file.

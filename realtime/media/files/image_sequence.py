@@ -13,9 +13,10 @@ from types import TracebackType
 from realtime.errors import DiskFull, InputError, RestyleError
 from realtime.frames import Frame
 from realtime.media.convert.geometry import shape
+from realtime.media.convert.rgb import rgb_from_frame
 from realtime.media.files.disk_space import SpaceWatch
 from realtime.media.files.probe import codec_name
-from realtime.media.files.stills import IMAGE_SUFFIXES, check_image_target, rgb_from_frame, write_image
+from realtime.media.files.stills import IMAGE_SUFFIXES, check_image_target, write_image
 from realtime.media.files.writer import Origin, WriteSummary
 
 _NUMBER = re.compile(r"%(0\d+)?d")

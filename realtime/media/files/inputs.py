@@ -1,10 +1,11 @@
-"""Which files a command line means: folders and patterns as lists of videos, and where each result goes."""
+"""Input files: what folders and patterns stand for, and where the result of each video goes."""
 
 from __future__ import annotations
 
 import glob
 import os
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +15,12 @@ VIDEO_SUFFIXES = frozenset(
     ".3g2 .3gp .asf .avi .f4v .flv .gif .m2ts .m2v .m4v .mjpg .mkv .mov .mp4 .mpeg .mpg .mts .mxf .nut .ogm .ogv "
     ".ts .vob .webm .wmv .y4m".split()
 )
-"""What is taken for a video in a folder."""
+"""Files in a folder with these extensions are videos."""
 
-KEPT_SUFFIXES = frozenset(".avi .gif .m4v .mkv .mov .mp4 .ts .webm".split())
+_KEPT_SUFFIXES = frozenset(".avi .gif .m4v .mkv .mov .mp4 .ts .webm".split())
 """Containers that a result in a folder keeps; any other becomes an MP4."""
 
-FALLBACK_SUFFIX = ".mp4"
+Paths = Sequence[str | os.PathLike[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,26 +33,18 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done.
-
-    Attributes:
-        jobs: in order.
-        folder: where the results go; None where one file was named for one result.
-        alone: one file was named as the input, so that its result is the result of the whole.
-    """
+    """The videos to restyle, in order."""
 
     jobs: tuple[Job, ...]
-    folder: Path | None
-    alone: bool
+    folder: Path | None  # where the results go; None for one file with one named result
+    alone: bool  # whether the input is one file, named as such
 
 
-def plan(
-    inputs: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str], *, suffix: str | None = None
-) -> Plan:
-    """What inputs and an output mean.
+def plan(inputs: Paths, output: str | os.PathLike[str], *, suffix: str | None = None) -> Plan:
+    """List the videos of some inputs, each with the path of its result.
 
     Args:
-        inputs: files, folders (the videos in them, not those further down), and patterns (`*`, `?`, `[...]`, `**`).
+        inputs: files, folders (the videos directly in them), and patterns (`*`, `?`, `[...]`, `**`).
         output: for one input file a file or an existing folder; else a folder, which need not exist.
         suffix: container of the results in a folder ("mkv" or ".mkv"); None keeps the source's where it can be written.
 
@@ -62,7 +55,7 @@ def plan(
     """
     target = Path(output)
     one = len(inputs) == 1 and not Path(inputs[0]).is_dir() and not _is_pattern(inputs[0])
-    sources = [Path(inputs[0])] if one else find_videos(inputs)
+    sources = [Path(inputs[0])] if one else find_files(inputs, VIDEO_SUFFIXES, "videos")
     if one and not target.is_dir():
         return Plan((Job(sources[0], target),), None, True)
     if target.exists() and not target.is_dir():
@@ -76,41 +69,43 @@ def plan(
     return Plan(jobs, target, one)
 
 
-def find_videos(inputs: Sequence[str | os.PathLike[str]]) -> list[Path]:
-    """Files as they are given; of folders and patterns the videos, sorted by name; each file once.
+def find_files(inputs: Paths, suffixes: AbstractSet[str], noun: str) -> list[Path]:
+    """List files as given, and the files of folders and patterns sorted by name, without hidden ones; each once.
+
+    Args:
+        inputs: files, folders (the files directly in them), and patterns.
+        suffixes: extensions, in lower case, of the files that count in folders and patterns.
+        noun: what they are, in the plural, for messages.
 
     Raises:
-        MediaError: a folder holds no video, or a pattern matches no file.
+        MediaError: a folder holds no such file, or a pattern matches none.
     """
     found: dict[Path, None] = {}
     for given in inputs:
         path = Path(given)
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if _is_video(p))
-            if not inside:
-                raise MediaError(f"{path}: no videos in this folder ({' '.join(sorted(VIDEO_SUFFIXES))})")
+            candidates, problem = list(path.iterdir()), f"no {noun} in this folder ({' '.join(sorted(suffixes))})"
         elif _is_pattern(given):
-            inside = sorted(p for p in map(Path, glob.glob(os.fspath(given), recursive=True)) if _is_video(p))
-            if not inside:
-                raise MediaError(f"{os.fspath(given)}: no video matches this pattern")
+            matches = glob.glob(os.fspath(given), recursive=True)
+            candidates, problem = [Path(match) for match in matches], f"no {noun} match this pattern"
         else:
-            inside = [path]
+            found[path] = None
+            continue
+        inside = sorted(p for p in candidates if p.suffix.lower() in suffixes and p.name[0] != "." and p.is_file())
+        if not inside:
+            raise MediaError(f"{os.fspath(given)}: {problem}")
         found.update(dict.fromkeys(inside))
     return list(found)
 
 
 def _is_pattern(given: str | os.PathLike[str]) -> bool:
-    """Whether a name is a pattern. A file that is really called so is a file."""
+    """Whether a name is a pattern. A file that has this very name is a file."""
     return glob.has_magic(os.fspath(given)) and not Path(given).exists()
-
-
-def _is_video(path: Path) -> bool:
-    return path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
 def _name(source: Path, suffix: str | None) -> str:
     if suffix is None:
-        return source.name if source.suffix.lower() in KEPT_SUFFIXES else source.stem + FALLBACK_SUFFIX
+        return source.name if source.suffix.lower() in _KEPT_SUFFIXES else source.stem + ".mp4"
     return source.stem + "." + suffix.lstrip(".")
 
 

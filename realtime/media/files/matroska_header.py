@@ -1,9 +1,10 @@
-"""The one thing in a Matroska header that PyAV does not tell: how much of a picture is to be cut off."""
+"""Cropping in a Matroska header, which FFmpeg reads and PyAV does not offer."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from io import BytesIO
 from typing import BinaryIO
 
 from realtime.media.files.cropping import Margins
@@ -17,7 +18,7 @@ _ELEMENTS = 1000
 
 
 def cropping(path: str | os.PathLike[str]) -> list[Margins]:
-    """What the header of a Matroska or WebM file cuts off, for each video track in order; nothing for other files."""
+    """The margins of each video track of a Matroska or WebM file, in order; nothing for other files."""
     try:
         with open(path, "rb") as file:
             tracks = _tracks(file)
@@ -33,7 +34,7 @@ def cropping(path: str | os.PathLike[str]) -> list[Margins]:
 
 
 def _tracks(file: BinaryIO) -> bytes:
-    """The body of the element that describes the tracks; empty where none comes before the pictures."""
+    """The body of the element that describes the tracks; empty where there is none before the pictures."""
     inside = False
     for _ in range(_ELEMENTS):
         head = _head(file)
@@ -52,7 +53,7 @@ def _tracks(file: BinaryIO) -> bytes:
 
 
 def _head(file: BinaryIO) -> tuple[int, int | None] | None:
-    """(name, size) of the next element, the size None where it is unknown; None at the end and where it is none."""
+    """(name, size) of the next element; size None where unknown; None at the end and where there is none."""
     first = file.read(1)
     if not first or not first[0] >= 0x10:
         return None
@@ -67,8 +68,6 @@ def _head(file: BinaryIO) -> tuple[int, int | None] | None:
 
 def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
     """(name, body) of the elements in a body."""
-    from io import BytesIO
-
     file = BytesIO(data)
     while (head := _head(file)) is not None and head[1] is not None:
         yield head[0], file.read(head[1])

@@ -1,4 +1,4 @@
-"""Still images: files to RGB and back, and RGB to frames and back."""
+"""Image files: reading and writing stills, with transparency, EXIF and colour profile."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import secrets
 import struct
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,134 +15,70 @@ from typing import Any
 import numpy as np
 
 from realtime.errors import InputError, MediaError, RestyleError
-from realtime.frames import ColorTags, Frame, Matrix, Range, chroma_shape, rgb_to_codes
-from realtime.media import opencv
+from realtime.frames import MAX_SIDE
+from realtime.media.convert.rgb import resize_image
+from realtime.media.files.inputs import Paths, find_files
 
-_SPACE_CODES: Mapping[str, int] = {"bt601": 6, "bt709": 1, "bt2020": 9}
-_JPEG_QUALITY = 95
-MAX_SIDE = 16384
-_BAND = 512
-"""Rows converted at once, an even number: all of a large picture as floating-point numbers would fill the memory."""
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+"""Files in a folder with these extensions are images."""
 
-
-def rgb_to_ycbcr_matrix(matrix: Matrix, value_range: Range) -> np.ndarray:
-    """(3, 4) float64: rows Y, Cb, Cr; columns R, G, B (0..255) and a constant; the result is in 8-bit code values."""
-    m, t = rgb_to_codes(matrix, value_range)
-    return np.hstack([m / 255, t[:, None]])
-
-
-def frame_from_rgb(rgb: np.ndarray, *, matrix: Matrix = "bt709", value_range: Range = "full") -> Frame:
-    """A picture as 4:2:0 planes; chroma is the mean of each 2 x 2 block.
-
-    Args:
-        rgb: (H, W, 3) uint8.
-        matrix, value_range: what the planes are to mean. Full range keeps all 256 steps.
-
-    Raises:
-        ValueError: wrong shape or dtype.
-    """
-    cv2 = opencv.load()
-
-    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or not rgb.size:
-        raise ValueError(f"(H, W, 3) uint8 is needed, not {rgb.shape} {rgb.dtype}")
-    height, width = rgb.shape[:2]
-    forward = rgb_to_ycbcr_matrix(matrix, value_range).astype(np.float32)
-    y = cv2.transform(rgb, forward[:1])
-    chroma = np.empty((*chroma_shape(height, width), 2), np.uint8)
-    for top in range(0, height, _BAND):
-        band = rgb[top : top + _BAND]
-        if band.shape[0] % 2 or width % 2:
-            band = np.pad(band, ((0, band.shape[0] % 2), (0, width % 2), (0, 0)), mode="edge")
-        # The mean is linear: averaging RGB first takes a quarter of the arithmetic.
-        size = (band.shape[1] // 2, band.shape[0] // 2)
-        small = cv2.resize(band.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-        codes = np.clip(np.rint(cv2.transform(small, forward[1:])), 0, 255)
-        chroma[top // 2 : top // 2 + size[1]] = codes.reshape(size[1], size[0], 2)
-    color = ColorTags(matrix, value_range, _SPACE_CODES[matrix], _SPACE_CODES[matrix], _SPACE_CODES[matrix])
-    return Frame(
-        y.reshape(height, width),
-        np.ascontiguousarray(chroma[..., 0]),
-        np.ascontiguousarray(chroma[..., 1]),
-        color=color,
-    )
-
-
-def rgb_from_frame(frame: Frame) -> np.ndarray:
-    """A frame as (H, W, 3) uint8 RGB, by its own matrix and range; chroma is interpolated linearly."""
-    cv2 = opencv.load()
-
-    height, width = frame.y.shape
-    rows, columns = frame.u.shape
-    forward = rgb_to_ycbcr_matrix(frame.color.matrix, frame.color.range)
-    inverse = np.linalg.inv(forward[:, :3])
-    backward = np.hstack([inverse, -inverse @ forward[:, 3:]]).astype(np.float32)
-    out = np.empty((height, width, 3), np.uint8)
-    for top in range(0, height, _BAND):
-        bottom = min(height, top + _BAND)
-        planes = np.empty((bottom - top, width, 3), np.float32)
-        planes[..., 0] = frame.y[top:bottom]
-        # One more row of chroma above and below: what interpolation looks at.
-        first, last = max(0, top // 2 - 1), min(rows, -(-bottom // 2) + 1)
-        for index, plane in ((1, frame.u), (2, frame.v)):
-            small = np.ascontiguousarray(plane[first:last]).astype(np.float32)
-            full = cv2.resize(small, (2 * columns, 2 * (last - first)), interpolation=cv2.INTER_LINEAR)
-            planes[..., index] = full[top - 2 * first : bottom - 2 * first, :width]
-        out[top:bottom] = np.clip(np.rint(cv2.transform(planes, backward)), 0, 255)
-    return out
+_FORMATS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    ".jpg": ("JPEG", {"quality": 95}),
+    ".jpeg": ("JPEG", {"quality": 95}),
+    ".png": ("PNG", {"compress_level": 3}),
+    ".webp": ("WEBP", {"lossless": True, "quality": 50}),  # for lossless files, quality is the effort
+    ".tif": ("TIFF", {"compression": "tiff_lzw"}),
+    ".tiff": ("TIFF", {"compression": "tiff_lzw"}),
+    ".bmp": ("BMP", {}),
+    ".ppm": ("PPM", {}),
+}
+_WITH_ALPHA = frozenset({"PNG", "WEBP", "TIFF"})
+_WITH_TAGS = frozenset({"JPEG", "PNG", "WEBP", "TIFF"})
+_LAYOUT_TAGS = frozenset(
+    (*range(254, 260), 262, 266, 273, 274, *range(277, 282), 284, 317, 320, *range(322, 326), 330, 338, 339, 347)
+) | {513, 514, 529, 530, 531, 532, 34675}
+"""TIFF tags that are the writer's own: layout of the pixels, orientation, colour profile."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """An image file's content.
+    """Content of an image file."""
 
-    Attributes:
-        rgb: (H, W, 3) uint8, upright.
-        alpha: (H, W) uint8; None where the file has no transparency.
-        exif: the file's EXIF block without orientation and layout, as Pillow writes it; None without one.
-        icc: the colour profile that `rgb` is meant in; None where the file has none, or one of another kind of colour.
-        notes: what was changed in reading, in words.
-    """
+    rgb: np.ndarray  # (H, W, 3) uint8, upright
+    alpha: np.ndarray | None = None  # (H, W) uint8
+    exif: bytes | None = None  # without orientation and layout, as Pillow writes it
+    icc: bytes | None = None  # colour profile, where it is one for RGB
+    notes: tuple[str, ...] = ()  # what was changed in reading, in words
 
-    rgb: np.ndarray
-    alpha: np.ndarray | None = None
-    exif: bytes | None = None
-    icc: bytes | None = None
-    notes: tuple[str, ...] = ()
+
+def find_images(inputs: Paths) -> list[Path]:
+    """List files as given, and the images of folders and patterns; see `find_files`."""
+    return find_files(inputs, IMAGE_SUFFIXES, "images")
 
 
 def read_image(path: str | os.PathLike[str]) -> np.ndarray:
-    """An image file as (H, W, 3) uint8 RGB, turned as its EXIF orientation says; see `read_picture`.
-
-    Raises:
-        MediaError: the file is missing, a folder, unreadable, or not an image.
-    """
+    """Read an image file as (H, W, 3) uint8 RGB, upright; see `read_picture`."""
     return read_picture(path).rgb
 
 
-def read_picture(path: str | os.PathLike[str]) -> Picture:
-    """An image file: 8 or 16 bits (16 become 8), gray, palette, RGB or CMYK, with what else it holds.
+def read_picture(path: str | os.PathLike[str], *, longest_side: int = MAX_SIDE) -> Picture:
+    """Read an image file: gray, palette, RGB or CMYK, with 8 or 16 bits (16 become 8), upright by its EXIF orientation.
+
+    Args:
+        path: the file.
+        longest_side: more than twice the pixels of a square of this side, and the file is refused.
 
     Raises:
-        MediaError: the file is missing, a folder, unreadable, not an image, or of a kind that has no colours.
+        MediaError: the file is missing, a folder, unreadable, too large, or not an image in colours or gray.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     name = os.fspath(path)
-    try:
-        # Read here, not in Pillow, which does not say why it failed as plainly.
-        data = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise MediaError(f"{name}: no such file") from None
-    except IsADirectoryError:
-        raise MediaError(f"{name}: is a folder, not an image") from None
-    except OSError as error:
-        raise MediaError(f"{name}: cannot be read ({error.strerror})") from None
-    if not data:
-        raise MediaError(f"{name}: the file is empty")
-    Image.MAX_IMAGE_PIXELS = MAX_SIDE**2  # Pillow refuses twice that; its own limit is below what we paint
+    data = _read_file(Path(path))
+    Image.MAX_IMAGE_PIXELS = longest_side**2  # Pillow refuses twice that; its default is below what we process
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of large pictures, which are welcome, and of odd metadata
+            warnings.simplefilter("ignore")  # about large pictures, which are fine, and about odd metadata
             with Image.open(io.BytesIO(data)) as opened:
                 opened.load()
                 icc = opened.info.get("icc_profile")
@@ -155,14 +91,22 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
         raise MediaError(f"{name}: too large: {error}") from None
     except (OSError, ValueError, struct.error, EOFError, IndexError, KeyError, TypeError, OverflowError) as error:
         raise MediaError(f"{name}: not an image that can be read, or damaged ({error})") from None
-    kept = icc if icc and icc[16:20] == b"RGB " else None
-    return Picture(rgb, alpha, exif, kept, notes)
+    return Picture(rgb, alpha, exif, icc if icc and icc[16:20] == b"RGB " else None, notes)
 
 
-_LAYOUT_TAGS = frozenset(
-    (*range(254, 260), 262, 266, 273, 274, *range(277, 282), 284, 317, 320, *range(322, 326), 330, 338, 339, 347)
-) | {513, 514, 529, 530, 531, 532, 34675}
-"""TIFF's tags of how the pixels lie in the file, with the orientation and the colour profile: the writer's own."""
+def _read_file(path: Path) -> bytes:
+    """The bytes of a file. Pillow's own messages for files that cannot be read are less plain."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise MediaError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise MediaError(f"{path}: is a folder, not an image") from None
+    except OSError as error:
+        raise MediaError(f"{path}: cannot be read ({error.strerror})") from None
+    if not data:
+        raise MediaError(f"{path}: the file is empty")
+    return data
 
 
 def _exif(image: Any) -> bytes | None:
@@ -173,7 +117,7 @@ def _exif(image: Any) -> bytes | None:
 
 
 def _as_rgb(image: Any, icc: bytes | None, name: str) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
-    """Pixels as RGB and alpha, and what that changed."""
+    """Pixels as RGB and alpha, and notes on what that changed."""
     mode, notes = image.mode, []
     if mode.startswith("I"):
         codes = np.asarray(image).astype(np.int32)
@@ -182,7 +126,7 @@ def _as_rgb(image: Any, icc: bytes | None, name: str) -> tuple[np.ndarray, np.nd
         gray = ((codes + 128) // 257).astype(np.uint8)
         return np.repeat(gray[..., None], 3, 2), None, ("16 bits were rounded to 8",)
     if mode == "F":
-        raise MediaError(f"{name}: holds floating-point numbers, of which no file says what is white")
+        raise MediaError(f"{name}: holds floating-point numbers without a known white; save it with 8 or 16 bits")
     alpha = None
     if "A" in mode.upper().replace("LAB", "") or "transparency" in image.info:
         image = image.convert("RGBA")
@@ -192,12 +136,12 @@ def _as_rgb(image: Any, icc: bytes | None, name: str) -> tuple[np.ndarray, np.nd
         if icc and (converted := _from_profile(image, icc)) is not None:
             image = converted
         elif icc:
-            notes.append("its colour profile is not of use: the colours are approximate")
+            notes.append("its colour profile cannot be used: the colours are approximate")
     return np.array(image.convert("RGB")), alpha, tuple(notes)
 
 
 def _from_profile(image: Any, icc: bytes) -> Any:
-    """CMYK as sRGB by its own profile; None where the profile is not of use."""
+    """CMYK as sRGB by its own profile; None where the profile cannot be used."""
     from PIL import ImageCms
 
     try:
@@ -207,25 +151,11 @@ def _from_profile(image: Any, icc: bytes) -> Any:
         return None
 
 
-_FORMATS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    ".jpg": ("JPEG", {"quality": _JPEG_QUALITY}),
-    ".jpeg": ("JPEG", {"quality": _JPEG_QUALITY}),
-    ".png": ("PNG", {"compress_level": 3}),
-    ".webp": ("WEBP", {"lossless": True, "quality": 50}),  # of effort here, not of the picture
-    ".tif": ("TIFF", {"compression": "tiff_lzw"}),
-    ".tiff": ("TIFF", {"compression": "tiff_lzw"}),
-    ".bmp": ("BMP", {}),
-    ".ppm": ("PPM", {}),
-}
-_WITH_ALPHA = frozenset({"PNG", "WEBP", "TIFF"})
-_WITH_TAGS = frozenset({"JPEG", "PNG", "WEBP", "TIFF"})
-
-
 def check_image_target(path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-    """Say early whether `write_image` could write there.
+    """Check that `write_image` can write there.
 
     Raises:
-        InputError: no folder, no such format, or the file exists and must not be replaced.
+        InputError: there is no such folder, it is read-only, the extension is unknown, or the file exists already.
     """
     target = Path(path)
     if target.is_dir():
@@ -243,17 +173,12 @@ def check_image_target(path: str | os.PathLike[str], *, overwrite: bool = False)
 
 
 def write_image(path: str | os.PathLike[str], rgb: np.ndarray, *, overwrite: bool = False) -> None:
-    """Write (H, W, 3) uint8 RGB as an image; see `write_picture`.
-
-    Raises:
-        InputError: see `check_image_target`.
-        RestyleError: writing fails.
-    """
+    """Write (H, W, 3) uint8 RGB as an image file; see `write_picture`."""
     write_picture(path, Picture(rgb), overwrite=overwrite)
 
 
 def write_picture(path: str | os.PathLike[str], picture: Picture, *, overwrite: bool = False) -> list[str]:
-    """Write an image; the extension names the format. The file appears whole or not at all.
+    """Write an image file, whole or not at all; the extension names the format.
 
     Returns:
         what of the picture the format cannot hold, in words.
@@ -273,13 +198,12 @@ def write_picture(path: str | os.PathLike[str], picture: Picture, *, overwrite: 
             image.putalpha(Image.fromarray(np.ascontiguousarray(picture.alpha)))
         else:
             lost.append(f"transparency was left out: {target.suffix} cannot hold it")
-    tags = {"exif": picture.exif, "icc_profile": picture.icc}
-    given = {name: value for name, value in tags.items() if value is not None}
+    given = {k: v for k, v in {"exif": picture.exif, "icc_profile": picture.icc}.items() if v is not None}
     if given and kind not in _WITH_TAGS:
         lost.append(f"metadata was left out: {target.suffix} cannot hold it")
         given = {}
     if kind == "TIFF" and picture.exif is not None:
-        options = {}  # Pillow writes EXIF into TIFF files without compression only
+        options = {}  # Pillow writes EXIF only into TIFF files without compression
     temporary = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.part{target.suffix}")
     try:
         with temporary.open("wb") as file:
@@ -294,53 +218,8 @@ def write_picture(path: str | os.PathLike[str], picture: Picture, *, overwrite: 
     return lost
 
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-"""What is taken for an image in a folder."""
-
-
-def find_images(inputs: Sequence[str | os.PathLike[str]]) -> list[Path]:
-    """Files as they are given, and of each folder the images in it, sorted by name.
-
-    Raises:
-        MediaError: a folder has no images.
-    """
-    found: list[Path] = []
-    for given in map(Path, inputs):
-        if not given.is_dir():
-            found.append(given)
-            continue
-        inside = sorted(p for p in given.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
-        if not inside:
-            raise MediaError(f"{given}: no images in this folder ({', '.join(sorted(IMAGE_SUFFIXES))})")
-        found += inside
-    return found
-
-
-def resize_image(rgb: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
-    """(H, W, 3) uint8 RGB with a new short side in pixels, or of a new (width, height).
-
-    Raises:
-        InputError: the size is not positive, or too large.
-    """
-    cv2 = opencv.load()
-
-    height, width = rgb.shape[:2]
-    if isinstance(size, int):
-        scale = size / min(height, width)
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    if min(size) < 1 or max(size) > MAX_SIDE:
-        raise InputError(f"--size {size[0]}x{size[1]}: sides from 1 to {MAX_SIDE} pixels are possible")
-    shrinks = size[0] * size[1] < width * height
-    resized: np.ndarray = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
-    return resized
-
-
 def resize_picture(picture: Picture, size: int | tuple[int, int]) -> Picture:
-    """A picture and its transparency at another size; see `resize_image`.
-
-    Raises:
-        InputError: the size is not positive, or too large.
-    """
+    """Resize a picture and its transparency; see `resize_image`."""
     rgb = resize_image(picture.rgb, size)
     if picture.alpha is None:
         return replace(picture, rgb=rgb)

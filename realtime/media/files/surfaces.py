@@ -1,7 +1,7 @@
-"""Pictures that stay on a GPU: NVIDIA's decoder hands out surfaces, its encoder takes them, the CPU sees none of them.
+"""Pictures that stay on a GPU: NVIDIA's decoder returns surfaces, its encoder takes them, the CPU sees neither.
 
-Both need the GPU's context that the network uses. It was made elsewhere, so it is taken as this thread's current one:
-FFmpeg would refuse to open the primary context a second time with flags of its own.
+Both must use the CUDA context of the network. FFmpeg refuses to open the primary context a second time with other
+flags, so it is told to use the context that is current in the calling thread.
 """
 
 from __future__ import annotations
@@ -9,25 +9,26 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from realtime.errors import RestyleError
 from realtime.frames import Planes, SurfaceFrame
-from realtime.media.files.probe import MediaInfo, reason
+from realtime.media.convert.views import plane_views
+from realtime.media.messages import captured_log, problem_of, reason
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
-Decoder = Literal["auto", "software", "cuda"]
-DECODERS: tuple[Decoder, ...] = ("auto", "software", "cuda")
+    from realtime.media.files.probe import MediaInfo
 
 SURFACE_FORMATS = frozenset({"yuv420p", "yuvj420p", "nv12"})
-"""Pixel formats of files whose pictures are NV12 on the device, with nothing lost."""
+"""Pixel formats of files that the device decodes to NV12 without loss."""
 
 SURFACE_ENCODERS = frozenset({"h264_nvenc", "hevc_nvenc", "av1_nvenc"})
 AUTO_SURFACE_ENCODERS = {"libx264": "h264_nvenc"}
-"""What takes an automatic encoder's place where it can be used: the same codec, so that every player shows it."""
+"""Device encoders used in place of automatic ones: of the same codec, so that every player shows the result."""
 
 _CURRENT_CONTEXT = {"primary_ctx": "0", "current_ctx": "1"}
 
@@ -36,8 +37,8 @@ class CudaSurfaces:
     """FFmpeg's codecs on a CUDA device.
 
     Args:
-        index: the device's number.
-        bind: makes the context in which the network works the current one of this thread.
+        index: number of the device.
+        bind: makes the context of the network the current one of the calling thread.
     """
 
     def __init__(self, index: int, bind: Callable[[], None]) -> None:
@@ -52,75 +53,58 @@ class CudaSurfaces:
         return HWAccel("cuda", device=str(self.index), allow_software_fallback=True, options=options, is_hw_owned=owned)
 
     def open_input(self, path: str | os.PathLike[str]) -> InputContainer:
-        """Open a file that can be opened, so that its pictures are decoded on the device as far as it takes them.
+        """Open a readable file so that its pictures are decoded on the device as far as the device supports them.
 
         Raises:
             RestyleError: the device cannot be opened for it; the message says why.
         """
         import av
 
-        from realtime.media.capabilities import messages
-
-        with messages() as said:
+        with captured_log() as said:
             try:
-                return av.open(
-                    "file:" + os.fspath(path),
-                    mode="r",
-                    metadata_errors="replace",
-                    hwaccel=self._accelerator(owned=True),
-                )
-            except Exception as error:  # PyAV's, the driver's and the network's have no common base
+                accelerator = self._accelerator(owned=True)
+                return av.open("file:" + os.fspath(path), mode="r", metadata_errors="replace", hwaccel=accelerator)
+            except Exception as error:  # PyAV's, the driver's and the network's errors have no common base
                 raise RestyleError(f"its decoder cannot be opened ({said() or reason(error)})") from error
 
+    def decodes(self, stream: VideoStream) -> bool:
+        """Whether the device decodes an open stream, or will try to."""
+        return bool(stream.codec_context.is_hwaccel)
+
     def decoder_problem(self) -> str:
-        """Why nothing can be decoded on the device, found out by opening it for H.264; empty where it can."""
+        """Why the device cannot decode, found by opening it for H.264; empty where it can."""
         import av
 
-        from realtime.media.capabilities import messages
-
-        with messages() as said:
-            try:
-                self._accelerator(owned=True).create(av.Codec("h264", "r"))
-            except Exception as error:  # as below
-                return said() or reason(error)
-        return ""
+        return problem_of(lambda: self._accelerator(owned=True).create(av.Codec("h264", "r")))
 
     def surface(self, picture: VideoFrame) -> VideoFrame | None:
-        """The picture itself where it lies on the device as NV12; None where it does not."""
+        """The picture itself where it is on the device as NV12; None where it is not."""
         if picture.format.name != "cuda" or picture.sw_format is None or picture.sw_format.name != "nv12":
             return None
         return picture
 
     def encoder_accelerator(self, name: str) -> Any:
-        """What an encoder's stream is opened with to take surfaces; None where it takes none."""
+        """The `hwaccel` with which an encoder's stream takes surfaces; None where it takes none."""
         return self._accelerator(owned=False) if self.takes(name) else None
 
     def takes(self, encoder: str) -> bool:
-        """Whether an encoder, by its name, is one for surfaces."""
+        """Whether an encoder takes surfaces."""
         return encoder in SURFACE_ENCODERS
 
     def encoder_problem(self, name: str, width: int, height: int) -> str:
-        """Why an encoder cannot be used for pictures of a size: found out by opening it. Empty where it can."""
+        """Why an encoder cannot be used for pictures of a size, found by opening it; empty where it can."""
         import av
-        from av.video.codeccontext import VideoCodecContext
 
-        from realtime.media.capabilities import messages
+        def attempt() -> None:
+            context: Any = av.CodecContext.create(name, "w", hwaccel=self._accelerator(owned=False))
+            context.width, context.height, context.pix_fmt = width, height, "nv12"
+            context.time_base, context.framerate = Fraction(1, 30), Fraction(30)
+            context.open()
 
-        if width % 2 or height % 2:
-            return f"{width}x{height} is odd"
-        with messages() as said:
-            try:
-                context = av.CodecContext.create(name, "w", hwaccel=self._accelerator(owned=False))
-                assert isinstance(context, VideoCodecContext)
-                context.width, context.height, context.pix_fmt = width, height, "nv12"
-                context.time_base, context.framerate = Fraction(1, 30), Fraction(30)
-                context.open()
-            except Exception as error:  # each kind of failure has an exception of its own
-                return said() or reason(error)
-        return ""
+        return f"{width}x{height} is odd" if width % 2 or height % 2 else problem_of(attempt)
 
     def picture(self, frame: SurfaceFrame) -> VideoFrame:
-        """A frame as the encoder takes it. It shares the frame's memory, and keeps it until the encoder is done."""
+        """A frame as the encoder takes it; it shares the frame's memory and holds it until the encoder is done."""
         from av.video.frame import CudaContext, VideoFrame
 
         if self._context is None:
@@ -129,13 +113,8 @@ class CudaSurfaces:
         return VideoFrame.from_dlpack((frame.luma, frame.chroma), format="nv12", cuda_context=self._context)
 
 
-def why_not(info: MediaInfo, *, scaled: bool) -> str:
-    """Why a file's pictures cannot stay on the device, as far as the file tells; empty where nothing speaks against it.
-
-    Args:
-        info: of the file.
-        scaled: the frames are to have another size.
-    """
+def surface_obstacle(info: MediaInfo, *, scaled: bool) -> str:
+    """Why a file's pictures, or their `scaled` copies, cannot stay on the device; empty where nothing is known."""
     if info.pix_fmt not in SURFACE_FORMATS:
         return f"its pictures are {info.pix_fmt}, not 8-bit 4:2:0"
     if info.width % 2 or info.height % 2:
@@ -149,14 +128,11 @@ def why_not(info: MediaInfo, *, scaled: bool) -> str:
     return ""
 
 
-def software(picture: VideoFrame) -> VideoFrame:
+def in_software(picture: VideoFrame) -> VideoFrame:
     """A picture in the CPU's memory as 8-bit 4:2:0 planes, with its times and tags."""
     return picture.reformat(format="yuv420p")
 
 
 def fetched(picture: VideoFrame) -> Planes:
     """A surface's planes on the CPU."""
-    from realtime.media.files.reader import plane_view
-
-    y, u, v = (plane_view(plane) for plane in software(picture).planes[:3])
-    return y, u, v
+    return plane_views(in_software(picture))

@@ -18,9 +18,10 @@ import numpy as np
 
 from realtime.errors import DiskFull, InputError, RestyleError
 from realtime.frames import Frame, SurfaceFrame, chroma_shape
-from realtime.media.capabilities import quiet_libraries
 from realtime.media.convert.geometry import Shape, shape
 from realtime.media.convert.palette import Palette
+from realtime.media.convert.reformat import AV_RANGE, SWS_SPACE
+from realtime.media.convert.views import plane_view
 from realtime.media.files.disk_space import RESERVE, SpaceWatch, megabytes
 from realtime.media.files.encoders import (
     AUDIO_ENCODERS,
@@ -49,11 +50,11 @@ from realtime.media.files.encoders import (
     video_encoder_list,
 )
 from realtime.media.files.packet_queue import PacketTape, shift_packet
-from realtime.media.files.probe import ATTACHED_PICTURE, MediaInfo, codec_name, reason
-from realtime.media.files.reader import AV_RANGE, SWS_SPACE, plane_view
+from realtime.media.files.probe import ATTACHED_PICTURE, MediaInfo, codec_name
 from realtime.media.files.side_streams import ConvertedText, Copied, ReencodedAudio, Track, copy_tags, lasting
 from realtime.media.files.surfaces import AUTO_SURFACE_ENCODERS, CudaSurfaces
 from realtime.media.live.sound import Sound, SoundTrack
+from realtime.media.messages import quiet_libraries, reason
 from realtime.memory import give_back_memory
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The clocks of live sources: rates, times, and whether a reader keeps up. Nothing here looks at a clock by itself."""
+"""Clocks of live sources: rates, times, and whether a reader keeps up. The caller tells the time."""
 
 from __future__ import annotations
 
@@ -6,71 +6,73 @@ from collections import deque
 from typing import Literal
 
 Skip = Literal["DEFAULT", "NONREF", "NONKEY"]
+"""FFmpeg's `skip_frame`: pictures that a decoder leaves out."""
 
 _JUMP_SECONDS = 30.0
 _ASLEEP_SECONDS = 5.0
 _RATE_FRAMES = 60
+_FEWEST_FRAMES = 10
 _BEHIND_SECONDS = 1.0
 _EARLY, _LATE = 0.1, 0.5
 _SMOOTHING = 0.05
 
 
 class RateMeter:
-    """Pictures per second, counted over the last ones that came."""
+    """Measures frames per second over the last pictures."""
 
     def __init__(self) -> None:
         self._times: deque[float] = deque(maxlen=_RATE_FRAMES)
 
     def count(self, now: float) -> None:
-        """A picture came."""
+        """Count a picture."""
         self._times.append(now)
 
     def restart(self) -> None:
-        """What comes next does not follow on what came."""
+        """Forget the pictures so far: the next does not follow on them."""
         self._times.clear()
 
     @property
     def rate(self) -> float | None:
-        """Frames per second; None before there are enough to tell."""
-        if len(self._times) < 10 or self._times[-1] <= self._times[0]:
+        """Frames per second; None while there are too few pictures to tell."""
+        if len(self._times) < _FEWEST_FRAMES or self._times[-1] <= self._times[0]:
             return None
         return (len(self._times) - 1) / (self._times[-1] - self._times[0])
 
 
 class Pace:
-    """Holds a source that comes at any speed to its own."""
+    """Holds a source that can be read at any speed to its own times."""
 
     def __init__(self) -> None:
         self._anchor: float | None = None
         self._last = 0.0
 
     def due(self, time: float, now: float) -> float:
-        """When a picture is to be shown, on the clock of `now`.
+        """When a picture is to be shown, on the clock of `now`, all in seconds.
 
         Args:
-            time: of the picture in the source, in seconds. Where it jumps, the pictures go on at once.
+            time: of the picture in the source. After a jump of these times, the pictures continue at once.
             now: the present.
         """
         if self._anchor is None or not 0 <= time - self._last <= _JUMP_SECONDS:
             self._anchor = now - time
         self._last = time
         due = self._anchor + time
-        if due < now - _ASLEEP_SECONDS:  # the machine was asleep: no race through what was missed
+        if due < now - _ASLEEP_SECONDS:  # the machine was asleep: what was missed is not caught up
             self._anchor, due = now - time, now
         return due
 
 
 class Timeline:
-    """How a source's own times stand to the clock of this process, smoothed over the pictures of the last second.
+    """The offset from a source's own times to the clock of this process, smoothed over about the last second.
 
-    Pictures that waited somewhere arrive late, never early: an earlier one sets the clock at once.
+    Pictures can be late, because they waited somewhere, but never early: an early one sets the offset at once.
     """
 
     def __init__(self) -> None:
         self.offset: float | None = None
 
     def picture(self, time: float, captured: float) -> None:
-        """A picture of this time in the source was captured then."""
+        """Take in a picture: its time in the source, and when it was captured, in seconds."""
         offset = captured - time
         if self.offset is None or not -_EARLY < offset - self.offset < _LATE:
             self.offset = offset
@@ -79,10 +81,10 @@ class Timeline:
 
 
 class Backlog:
-    """Notices when more comes than can be decoded, and says what the decoder should leave out.
+    """Notices when more arrives than can be decoded, and tells what the decoder should leave out.
 
-    A reader that keeps up waits for data most of the time. One that never waits for a second has fallen behind, and
-    what it decodes grows older and older.
+    A reader that keeps up waits for data most of the time. One that has not waited for a second has fallen behind, and
+    decodes pictures that get older and older.
     """
 
     LEVELS: tuple[Skip, ...] = ("DEFAULT", "NONREF", "NONKEY")
@@ -93,11 +95,11 @@ class Backlog:
         self._waited = 0.0
 
     def packet(self, waited: float, now: float) -> Skip:
-        """FFmpeg's `skip_frame` from now on.
+        """What to leave out from now on.
 
         Args:
-            waited: seconds in which the reader had nothing to do before this packet.
-            now: the present.
+            waited: seconds for which the reader waited for this packet.
+            now: the present, in seconds.
         """
         if self._since is None:
             self._since = now

@@ -1,8 +1,8 @@
-"""Captures an X11 screen in a process of its own.
+"""Capture of an X11 screen in a process of its own.
 
-A process that shows a window uses OpenCV's X libraries (see `window.prepare`), with which PyAV's x11grab
-crashes. So the screen is captured by this program, which hands the pictures on through a pipe: 8-bit 4:2:0, BT.709,
-limited range, with the time of capture, in FFmpeg's format NUT.
+A process that shows a window uses OpenCV's X libraries (see `window.prepare`), with which PyAV's x11grab crashes. So
+this program captures the screen and writes the pictures to a pipe: 8-bit 4:2:0, BT.709, limited range, with the time of
+capture, in FFmpeg's format NUT.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from fractions import Fraction
 
-from realtime.media.files.probe import reason
+from realtime.media.messages import reason
 
 FORMAT = "nut"
 _MICROSECOND = Fraction(1, 1_000_000)
@@ -21,14 +21,14 @@ _SECONDS_TO_END = 2.0
 
 
 class ScreenProcess:
-    """The other process, running.
+    """The capturing process.
 
     Attributes:
-        url: what FFmpeg opens to read its pictures, in the format `FORMAT`.
+        url: what FFmpeg opens, in the format `FORMAT`, to read its pictures.
     """
 
     def __init__(self, display: str, options: Mapping[str, str]) -> None:
-        """Begin to capture.
+        """Start to capture.
 
         Args:
             display: as x11grab takes it: ":0", ":0.0+100,50".
@@ -40,17 +40,13 @@ class ScreenProcess:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is for the program that reads: this one ends with it
+            start_new_session=True,  # Ctrl-C is for the reading program, which ends this one
         )
         assert self._process.stdout is not None
         self.url = f"pipe:{self._process.stdout.fileno()}"
 
     def close(self) -> str:
-        """End it.
-
-        Returns:
-            what it had to say; empty when all was well.
-        """
+        """End it, and return the last line of its messages; empty when there are none."""
         self._process.terminate()
         try:
             _, said = self._process.communicate(timeout=_SECONDS_TO_END)
@@ -101,7 +97,7 @@ def main(arguments: list[str]) -> int:
             )
             plain.pts, plain.time_base = picture.pts, picture.time_base
             target.mux(stream.encode(plain))
-    except (av.error.BrokenPipeError, KeyboardInterrupt):  # the reader has had enough
+    except (av.error.BrokenPipeError, KeyboardInterrupt):  # the reader has stopped
         return 0
     except av.error.FFmpegError as error:
         print(reason(error), file=sys.stderr)

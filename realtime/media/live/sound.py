@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from realtime.errors import MediaError
-from realtime.media.files.probe import reason
+from realtime.media.messages import reason
 
 if TYPE_CHECKING:
     from av.packet import Packet

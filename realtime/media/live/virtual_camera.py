@@ -1,4 +1,4 @@
-"""A virtual camera: what other programs take for a camera shows the styled picture. Needs pyvirtualcam."""
+"""A virtual camera, which other programs use like a real one. Needs pyvirtualcam."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Any
 
 from realtime.errors import InputError, RestyleError
 from realtime.frames import Frame
-from realtime.media.capabilities import Capability
 from realtime.media.convert.planes import packed
 
-INSTALL = "pip install 'restyle[virtual-camera]'"
+_INSTALL = "pip install 'restyle[virtual-camera]'"
 
 _HOW_TO_GET_ONE = {
     "linux": "load the kernel module v4l2loopback (package v4l2loopback-dkms):"
@@ -22,13 +21,12 @@ _HOW_TO_GET_ONE = {
 
 
 class VirtualCamera:
-    """Hands frames to a virtual camera as they are: the planes one after the other, without a conversion.
+    """Sends frames to a virtual camera: their planes one after the other, without a conversion.
 
     Attributes:
         device: name of the camera as other programs see it.
-        backend: pyvirtualcam's name of what is behind it.
+        backend: pyvirtualcam's name of its backend.
         format: "I420" or "NV12".
-        sent: frames so far.
     """
 
     def __init__(self, width: int, height: int, rate: float, *, device: str | None = None) -> None:
@@ -40,37 +38,32 @@ class VirtualCamera:
             device: "/dev/videoN" on Linux, a camera's name elsewhere; None takes the first there is.
 
         Raises:
-            InputError: there is none; the message lists what each backend said, and how to get one.
+            InputError: there is none; the message lists each backend's error, and how to get one.
         """
         pyvirtualcam = _load()
-        # What the drivers take: planes on Linux, the interleaved form on the others.
+        # The drivers' own formats, which need no conversion.
         self.format = "I420" if sys.platform.startswith("linux") else "NV12"
         try:
             self._camera: Any = pyvirtualcam.Camera(
                 width=width, height=height, fps=rate, fmt=pyvirtualcam.PixelFormat[self.format], device=device
             )
-        except Exception as error:  # a RuntimeError with a line for each backend, or a backend's own
+        except Exception as error:  # RuntimeError with a line for each backend, or a backend's own
             raise InputError(f"no virtual camera: {_one_line(error)}; to get one, {how_to_get_one()}") from None
         self.device, self.backend = str(self._camera.device), str(self._camera.backend)
-        self.sent = 0
 
     def send(self, frame: Frame) -> None:
-        """Show a frame.
-
-        Args:
-            frame: of this camera's size.
+        """Show a frame of this camera's size.
 
         Raises:
-            RestyleError: the camera has gone.
+            RestyleError: the camera does not work any more.
         """
         try:
             self._camera.send(packed(frame, interleaved=self.format == "NV12"))
         except Exception as error:  # each backend has its own
             raise RestyleError(f"virtual camera {self.device}: {_one_line(error)}") from error
-        self.sent += 1
 
     def close(self) -> None:
-        """Let go of the camera."""
+        """Close the camera."""
         self._camera.close()
 
 
@@ -79,22 +72,11 @@ def how_to_get_one(platform: str = sys.platform) -> str:
     return _HOW_TO_GET_ONE.get("linux" if platform.startswith("linux") else platform, "see the page of pyvirtualcam")
 
 
-def virtual_cameras() -> list[Capability]:
-    """The virtual camera of this machine, tried by opening it; where there is none, why."""
-    try:
-        camera = VirtualCamera(640, 360, 30)
-    except InputError as error:
-        return [Capability("virtual camera", False, str(error).removeprefix("no virtual camera: "))]
-    name = f"{camera.device} ({camera.backend})"
-    camera.close()
-    return [Capability(name, True)]
-
-
 def _load() -> ModuleType:
     try:
         import pyvirtualcam
     except ImportError as error:
-        raise InputError(f"no virtual camera: pyvirtualcam is missing ({_one_line(error)}); {INSTALL}") from None
+        raise InputError(f"no virtual camera: pyvirtualcam is missing ({_one_line(error)}); {_INSTALL}") from None
     module: ModuleType = pyvirtualcam
     return module
 

@@ -1,8 +1,8 @@
-"""A clip for measuring: made from noise, and to a codec much like film. For `restyle bench` and for tests.
+"""A clip of noise that codecs find as hard as film, for `restyle bench` and for tests.
 
 Photographs have a spectrum that falls with the square of the frequency, edges where one thing hides another, and the
-noise of a sensor; film has motion on top, of the camera and of things. Coding is cheaper on a cartoon and dearer on
-white noise, so a benchmark on either tells little. Nothing here needs OpenCV.
+noise of a sensor; film adds the motion of the camera and of things. A cartoon is easier to encode, white noise harder:
+a benchmark on either tells little. Nothing here needs OpenCV.
 """
 
 from __future__ import annotations
@@ -11,50 +11,43 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
 from realtime.frames import ColorTags, Frame
-from realtime.media.files.reader import plane_view
+from realtime.media.convert.views import fill
+from realtime.media.synthetic.encoding import h264_clip
 
 _SEED = 1963
 _GRAIN = 1.0
-"""Standard deviation of the sensor's noise, in codes."""
+"""Standard deviation of the sensor's noise, in 8-bit codes."""
 _COLOR = ColorTags("bt709", "limited", 1, 1, 1)
 
 
 def write_natural_clip(
     path: str | os.PathLike[str], *, frames: int = 240, size: tuple[int, int] = (640, 360), fps: int = 30
 ) -> None:
-    """Write a clip without sound: H.264 as x264 makes it by default, in the container that the extension names.
+    """Write the clip: H.264 by x264's defaults and no sound, in the container that the extension names.
 
     Args:
-        path: the file to make; one that is there is replaced.
-        frames: how many; the same picture for the same number, whatever the length.
+        path: the file to make; replaced where it exists.
+        frames: how many; a frame of some number is the same whatever the length.
         size: (width, height) in pixels, even numbers.
         fps: frames per second.
     """
     import av
 
-    width, height = size
-    with av.open("file:" + os.fspath(path), "w", metadata_errors="replace") as container:
-        video: Any = container.add_stream("libx264", rate=fps)
-        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
-        context = video.codec_context
-        context.time_base = Fraction(1, fps)
-        context.color_range = context.colorspace = context.color_primaries = context.color_trc = 1
+    with h264_clip(path, size, fps) as (container, video):
         for frame in natural_frames(frames, size=size, fps=fps):
-            picture = av.VideoFrame(width, height, "yuv420p")
-            for plane, values in zip(picture.planes, (frame.y, frame.u, frame.v), strict=True):
-                np.copyto(plane_view(plane), values)
+            picture = av.VideoFrame(*size, "yuv420p")
+            fill(picture, (frame.y, frame.u, frame.v))
             picture.pts, picture.time_base, picture.duration = frame.pts, frame.time_base, 1
             container.mux(video.encode(picture))
         container.mux(video.encode(None))
 
 
 def natural_frames(count: int, *, size: tuple[int, int] = (640, 360), fps: int = 30) -> Iterator[Frame]:
-    """The pictures of the clip before it is coded.
+    """The frames of the clip, before encoding.
 
     Args:
         count: how many.
@@ -62,7 +55,7 @@ def natural_frames(count: int, *, size: tuple[int, int] = (640, 360), fps: int =
         fps: frames per second; sets their times, not their motion.
 
     Yields:
-        limited-range BT.709 planes of their own memory.
+        limited-range BT.709 planes with memory of their own.
     """
     scene = _Scene(*size)
     for index in range(count):
@@ -72,28 +65,21 @@ def natural_frames(count: int, *, size: tuple[int, int] = (640, 360), fps: int =
 
 @dataclass(frozen=True)
 class _Layer:
-    """Something larger than the picture that moves behind or before it.
+    """A moving picture larger than the frame."""
 
-    Attributes:
-        planes: y (H, W), u and v (H/2, W/2) float32 codes.
-        cover: the share of each pixel that it hides, for luma and chroma; None: all of it.
-        reach: pixels by which it moves to each side, across and down.
-        pace: turns of its path in a hundred frames, across and down.
-    """
-
-    planes: tuple[np.ndarray, np.ndarray, np.ndarray]
-    cover: tuple[np.ndarray, np.ndarray] | None
-    reach: tuple[int, int]
-    pace: tuple[float, float]
+    planes: tuple[np.ndarray, np.ndarray, np.ndarray]  # y (H, W), u and v (H/2, W/2) float32 codes
+    cover: tuple[np.ndarray, np.ndarray] | None  # share of each luma and chroma sample that it hides; None for all
+    reach: tuple[int, int]  # pixels by which it moves to each side, across and down
+    pace: tuple[float, float]  # turns of its path in a hundred frames, across and down
 
 
 class _Scene:
-    """Everything that is made once; `paint` then only moves it."""
+    """Makes everything once; `paint` only moves it."""
 
     def __init__(self, width: int, height: int) -> None:
         rng = np.random.default_rng(_SEED)
         self._width, self._height = width, height
-        # A slow camera, then nearer things that move more; brightness and share of the picture differ.
+        # A slow camera, then nearer things that move more, of other brightness and size.
         self._layers = [
             self._layer(rng, reach=0.05, pace=(0.5, 0.3), bright=120, share=None),
             self._layer(rng, reach=0.12, pace=(0.8, 0.5), bright=90, share=0.25),
@@ -104,12 +90,12 @@ class _Scene:
     def _layer(
         self, rng: np.random.Generator, *, reach: float, pace: tuple[float, float], bright: float, share: float | None
     ) -> _Layer:
-        # Whole chroma samples, and one pixel beyond for what lies between two.
+        # Whole chroma samples, and one more pixel for positions between two.
         across, down = (2 * round(reach * side / 2) for side in (self._width, self._height))
         rows, columns = self._height + 2 * down + 2, self._width + 2 * across + 2
         half = (rows // 2, columns // 2)
         luma = bright + 34 * _field(rng, rows, columns)
-        # Chroma follows luma in part, and is smoother.
+        # Chroma follows luma partly, and is smoother.
         common = (luma[::2, ::2] - bright) / 34
         u, v = (128 + 9 * (_field(rng, *half, falloff=1.3) + sign * 0.5 * common) for sign in (-1, 1))
         cover = None
@@ -149,7 +135,7 @@ class _Scene:
         return y8, u8, v8
 
     def _cut(self, plane: np.ndarray, x: float, y: float, chroma: bool) -> np.ndarray:
-        """What is seen of a plane from (x, y) in luma pixels; between two columns both have their share."""
+        """The part of a plane that is seen from (x, y) in luma pixels, interpolated between columns."""
         scale = 2 if chroma else 1
         height, width = self._height // scale, self._width // scale
         top, left = round(y / scale), int(x / scale)

@@ -22,7 +22,7 @@ from realtime.engines.onnx.providers import CUDA, provider_problem
 from realtime.engines.onnx.session import Runtime
 from realtime.errors import InputError, StyleError
 from realtime.frames import ColorTags, Frame
-from realtime.media.files.stills import rgb_from_frame
+from realtime.media.convert.rgb import rgb_from_frame
 from realtime.options import PaintOptions
 from realtime.transnet.network import identity_network
 from tests.helpers.frames import COLORS, difference, frame, soft_frame

@@ -19,9 +19,9 @@ from realtime.jobs.live.painter import Look, Painter
 from realtime.jobs.live.recording import Take, free_name
 from realtime.jobs.live.resolution_controller import Governor
 from realtime.media.live.camera import Shot
-from realtime.media.live.window import Overlay
+from realtime.media.live.overlay import Overlay
 from tests.helpers.clips import decoded
-from tests.media.convert.test_planes import flat
+from tests.helpers.planes import flat
 
 SIZE = (64, 48)
 

@@ -14,7 +14,7 @@ from realtime.jobs.live.painter import BLEND_SECONDS, Look, Painter
 from realtime.jobs.live.resolution_controller import Governor, ladder
 from realtime.media.convert.planes import mirror
 from realtime.media.live.camera import Shot
-from tests.media.convert.test_planes import flat, noise
+from tests.helpers.planes import flat, noise
 
 PERIOD = 1 / 30
 

@@ -25,9 +25,8 @@ from realtime.jobs.live.recording import Take
 from realtime.jobs.live.webcam import webcam
 from realtime.media.live.camera import Camera, Shot
 from tests.helpers.clips import decoded
-from tests.helpers.sender import level
+from tests.helpers.sender import Sender, free_port, level
 from tests.jobs.live.conftest import GRAY
-from tests.media.live.test_camera import Sender, free_port
 
 ROOT = Path(__file__).parents[3]
 WAIT = 90

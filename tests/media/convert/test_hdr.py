@@ -15,9 +15,9 @@ import pytest
 from realtime.errors import MediaError
 from realtime.frames import ColorTags
 from realtime.media.convert.hdr import Kind, compress, hdr_kind, light_to_pq, pq_to_light, to_light, to_sdr
+from realtime.media.convert.rgb import rgb_from_frame
 from realtime.media.files.probe import probe
 from realtime.media.files.reader import VideoReader
-from realtime.media.files.stills import rgb_from_frame
 from tests.helpers.clips import REAL_CLIPS, decoded, psnr
 from tests.helpers.media import identity
 

@@ -1,4 +1,4 @@
-"""Pictures changed plane by plane: sizes, directions, blends, and what is held still."""
+"""Frames changed plane by plane: size, direction, blending, packing, and holding still areas."""
 
 from __future__ import annotations
 
@@ -9,35 +9,21 @@ from hypothesis import strategies as st
 
 from realtime.frames import ColorTags, Frame, chroma_shape
 from realtime.media.convert import planes
+from tests.helpers.planes import flat, noise, same
 
 sides = st.integers(2, 70)
 
 
-def noise(height: int, width: int, seed: int = 0) -> Frame:
-    rng = np.random.default_rng(seed)
-    rows, columns = chroma_shape(height, width)
-    return Frame(*(rng.integers(16, 236, shape, dtype=np.uint8) for shape in ((height, width), *2 * [(rows, columns)])))
-
-
-def flat(height: int, width: int, y: int, u: int = 128, v: int = 128) -> Frame:
-    small = chroma_shape(height, width)
-    return Frame(np.full((height, width), y, np.uint8), np.full(small, u, np.uint8), np.full(small, v, np.uint8))
-
-
-def same(a: Frame, b: Frame) -> bool:
-    return all(np.array_equal(p, q) for p, q in zip((a.y, a.u, a.v), (b.y, b.u, b.v), strict=True))
-
-
 @settings(max_examples=40)
 @given(sides, sides, sides, sides)
-def test_scale_gives_planes_of_the_size(height: int, width: int, tall: int, broad: int) -> None:
+def test_scaled_planes_have_the_size(height: int, width: int, tall: int, broad: int) -> None:
     out = planes.scale(noise(height, width), broad, tall)
     assert (out.height, out.width) == (tall, broad)
     assert out.u.shape == out.v.shape == chroma_shape(tall, broad)
     assert same(planes.scale(flat(height, width, 90, 100, 160), broad, tall), flat(tall, broad, 90, 100, 160))
 
 
-def test_scale_to_its_own_size_is_itself() -> None:
+def test_scaling_to_the_same_size_returns_the_frame() -> None:
     frame = noise(20, 30)
     assert planes.scale(frame, 30, 20) is frame
 
@@ -75,7 +61,7 @@ def test_packed(interleaved: bool) -> None:
         planes.packed(noise(21, 30), interleaved=interleaved)
 
 
-def test_hold_keeps_what_is_still_and_lets_through_what_moves() -> None:
+def test_hold_keeps_still_areas_and_passes_motion() -> None:
     rng = np.random.default_rng(1)
     hold, shown = planes.Hold(), []
     for number in range(6):
@@ -88,10 +74,10 @@ def test_hold_keeps_what_is_still_and_lets_through_what_moves() -> None:
     assert all(np.array_equal(picture.y[:30], shown[0].y[:30]) for picture in shown)
     assert (shown[5].y[42:58, 52:68] == 235).all()
     assert (shown[5].u[2:6, 2:6] == 240).all()
-    assert shown[5].y[42:58, :10].mean() < 200  # where it was, it is no more
+    assert shown[5].y[42:58, :10].mean() < 200  # it has left its old place
 
 
-def test_hold_begins_anew_with_another_size() -> None:
+def test_hold_restarts_with_another_size() -> None:
     hold = planes.Hold()
     hold(flat(32, 32, 100), 8)
     other = flat(32, 48, 101)

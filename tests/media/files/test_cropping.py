@@ -1,4 +1,4 @@
-"""Cropping that a container asks for is applied, and told."""
+"""Cropping that a container asks for is applied and reported."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from realtime.media.files import matroska_header, mp4_header
 from realtime.media.files.cropping import Margins
 from realtime.media.files.probe import probe
 from realtime.media.files.reader import VideoReader
-from realtime.media.files.surfaces import why_not
+from realtime.media.files.surfaces import surface_obstacle
 from tests.helpers.clips import Clip, audio_packets, decoded, psnr
 from tests.helpers.media import identity
 
@@ -29,7 +29,7 @@ def with_aperture(path: Path, margins: Margins) -> Path:
     width, height = struct.unpack_from(">HH", data, at + 32)
     m = margins
     wide, tall = width - m.left - m.right, height - m.top - m.bottom
-    # the middles' distance, in halves of a pixel
+    # the distance of the middles, in halves of a pixel
     clap = struct.pack(">IIIIiIiI", wide, 1, tall, 1, m.left - m.right, 2, m.top - m.bottom, 2)
     box = struct.pack(">I4s", 8 + len(clap), b"clap") + clap
     end = at + struct.unpack_from(">I", data, at)[0]
@@ -48,7 +48,7 @@ def element(name: int, body: bytes) -> bytes:
 
 
 def with_pixel_crop(path: Path, margins: Margins) -> Path:
-    """A live Matroska file (nothing in it points at places) whose header asks for cropping."""
+    """A live Matroska file (without byte positions in it) whose header asks for cropping."""
     data = path.read_bytes()
     tag = bytes.fromhex("1654ae6b")
     at = data.index(tag, data.index(tag) + 4)  # the first is in the table of contents
@@ -104,8 +104,8 @@ def test_other_formats_are_cropped_before_they_are_converted(tmp_path: Path, pix
             assert np.array_equal(got.y, want.y[4:52, 8:72])
 
 
-def test_such_pictures_do_not_stay_on_a_device(tmp_path: Path) -> None:
-    assert "cropping" in why_not(probe(cropped(tmp_path, "mp4", frames=2)), scaled=False)
+def test_cropped_pictures_do_not_stay_on_a_device(tmp_path: Path) -> None:
+    assert "cropping" in surface_obstacle(probe(cropped(tmp_path, "mp4", frames=2)), scaled=False)
 
 
 def test_turned_and_scaled(tmp_path: Path) -> None:
@@ -114,12 +114,12 @@ def test_turned_and_scaled(tmp_path: Path) -> None:
 
     source = cropped(tmp_path, "mp4", frames=2, setup=turn)
     info = probe(source)
-    assert (info.rotation, info.shown_size) == (90, (48, 64))
+    assert (info.rotation, info.width, info.height) == (90, 64, 48)
     with VideoReader(source, size=24) as reader:
         assert [(f.width, f.height) for f in reader] == [(32, 24)] * 2
 
 
-def test_pictures_between_whole_samples_of_colour(tmp_path: Path) -> None:
+def test_margins_between_whole_chroma_samples(tmp_path: Path) -> None:
     source = cropped(tmp_path, "mp4", Margins(3, 1, 2, 0), frames=2)
     with VideoReader(source) as reader:
         (frame, _) = list(reader)
@@ -132,7 +132,7 @@ def test_pictures_between_whole_samples_of_colour(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("margins", [Margins(60, 0, 60, 0), Margins(-4, 0, 0, 0), Margins(0, 0, 0, 0)])
-def test_margins_without_sense_are_passed_over(tmp_path: Path, margins: Margins) -> None:
+def test_impossible_margins_are_ignored(tmp_path: Path, margins: Margins) -> None:
     width = 96 + 2 * abs(min(0, margins.left))
     assert margins.size(width, 64) is None
     if margins.left <= 0 and min(margins.left, margins.right) >= 0:
@@ -140,7 +140,7 @@ def test_margins_without_sense_are_passed_over(tmp_path: Path, margins: Margins)
         assert (probe(source).width, probe(source).cropped) == (96, None)
 
 
-def test_files_without_any(tmp_path: Path) -> None:
+def test_files_without_cropping(tmp_path: Path) -> None:
     plain = Clip(tmp_path / "a.mp4", frames=2).make()
     other = Clip(tmp_path / "a.mkv", frames=2).make()
     assert mp4_header.cropping(plain) == {} and matroska_header.cropping(plain) == []
@@ -149,8 +149,15 @@ def test_files_without_any(tmp_path: Path) -> None:
         assert mp4_header.cropping(none) == {} and matroska_header.cropping(none) == []
 
 
+def test_a_track_without_a_header(tmp_path: Path) -> None:
+    """A clean aperture whose track has no header, as in a damaged file, is ignored."""
+    path = cropped(tmp_path, "mp4", frames=2)
+    path.write_bytes(path.read_bytes().replace(b"tkhd", b"xxxx"))
+    assert mp4_header.cropping(path) == mp4_header.shown_seconds(path) == {}
+
+
 @given(st.binary(max_size=200), st.integers(0, 2**31))
-def test_damaged_headers_are_no_matter(tmp_path_factory: pytest.TempPathFactory, noise: bytes, seed: int) -> None:
+def test_damaged_headers_raise_nothing(tmp_path_factory: pytest.TempPathFactory, noise: bytes, seed: int) -> None:
     folder = tmp_path_factory.getbasetemp() / "cropping"
     folder.mkdir(exist_ok=True)
     known = folder / "known.bin"

@@ -1,4 +1,4 @@
-"""Which files are meant, and where their results go."""
+"""Folders and patterns as lists of files, and where the results go."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from realtime.errors import InputError, MediaError
-from realtime.media.files.inputs import Job, find_videos, plan
+from realtime.media.files.inputs import VIDEO_SUFFIXES, Job, find_files, plan
 
 
 @pytest.fixture
@@ -31,10 +31,14 @@ def test_one_file(folder: Path, tmp_path: Path) -> None:
     assert work.jobs == (Job(folder / "[1].mov", tmp_path / "[1].mkv"),)
 
 
+def videos(*inputs: str | Path) -> list[str]:
+    return [path.name for path in find_files(inputs, VIDEO_SUFFIXES, "videos")]
+
+
 def test_folders_and_patterns(folder: Path, tmp_path: Path) -> None:
-    assert [p.name for p in find_videos([folder])] == ["[1].mov", "a.wmv", "b.MP4"]
-    assert [p.name for p in find_videos([os.fspath(folder / "**" / "*.mkv")])] == ["c.mkv"]
-    assert [p.name for p in find_videos([folder / "b.MP4", folder, "x.mp4"])] == ["b.MP4", "[1].mov", "a.wmv", "x.mp4"]
+    assert videos(folder) == ["[1].mov", "a.wmv", "b.MP4"]
+    assert videos(os.fspath(folder / "**" / "*.mkv")) == ["c.mkv"]
+    assert videos(folder / "b.MP4", folder, "x.mp4") == ["b.MP4", "[1].mov", "a.wmv", "x.mp4"]
     work = plan([folder], tmp_path / "out")
     assert [job.target.name for job in work.jobs] == ["[1].mov", "a.mp4", "b.MP4"]
     assert (work.folder, work.alone) == (tmp_path / "out", False)
@@ -47,7 +51,7 @@ def test_refusals(folder: Path, tmp_path: Path) -> None:
     (folder / "a.mp4").write_bytes(b"")
     refused = [
         ([tmp_path / "empty"], tmp_path / "out", MediaError, "no videos"),
-        ([tmp_path / "*.mkv"], tmp_path / "out", MediaError, "no video matches"),
+        ([tmp_path / "*.mkv"], tmp_path / "out", MediaError, "no videos match this pattern"),
         ([folder], tmp_path / "out.mp4", InputError, "need a folder"),
         ([folder / "b.MP4", folder / "a.wmv"], tmp_path / "file", InputError, "is a file"),
         ([folder], tmp_path / "no" / "out", InputError, "does not exist"),

@@ -24,7 +24,7 @@ def test_info(tmp_path: Path) -> None:
 
     path = Clip(tmp_path / "a.mp4", audio=["aac"], languages=["deu"], color=(2, 1, 1, 1), setup=setup).make()
     info = probe(path)
-    assert (info.width, info.height, info.shown_size, info.frames) == (96, 64, (64, 96), 24)
+    assert (info.width, info.height, info.frames) == (96, 64, 24)
     assert (info.codec, info.pix_fmt, info.bit_depth, info.rotation) == ("h264", "yuvj420p", 8, 90)
     assert (info.average_rate, info.sample_aspect_ratio, info.time_base) == (25, 2, Fraction(1, 12800))
     assert (info.color.matrix, info.color.range) == ("bt709", "full")

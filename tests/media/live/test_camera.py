@@ -9,10 +9,10 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -21,11 +21,12 @@ import numpy as np
 import pytest
 
 from realtime.errors import InputError, MediaError
-from realtime.media.live import sources, v4l2
+from realtime.media.live import v4l2
 from realtime.media.live.camera import Camera, Shot, fit
-from realtime.media.live.sources import Target, parse_source, refusal
+from realtime.media.live.refusals import refusal
+from realtime.media.live.sources import Target, parse_source
 from tests.helpers.clips import Clip
-from tests.helpers.sender import SIZE, level
+from tests.helpers.sender import SIZE, Sender, free_port, level
 
 ROOT = Path(__file__).parents[3]
 FORMATS = frozenset({"lavfi", "x11grab", "gdigrab", "avfoundation", "dshow", "v4l2", "mpegts"})
@@ -120,28 +121,21 @@ CAMERA = Target("0", "camera", "/dev/video0", "v4l2")
         (errno.EINVAL, "camera 0: cannot be opened"),
     ],
 )
-def test_a_camera_that_cannot_be_opened(number: int, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "list_cameras", lambda: [("/dev/video4", "Good Camera")])
-    said = refusal(CAMERA, OSError(number, os.strerror(number)), 5)
+def test_a_camera_that_cannot_be_opened(number: int, words: str) -> None:
+    cameras = [("/dev/video4", "Good Camera")]
+    said = refusal(CAMERA, OSError(number, os.strerror(number)), 5, cameras=lambda: cameras)
     assert words in str(said) and "\n" not in str(said)
     assert said.worth_another_try == (number == errno.EINVAL)
 
 
-def test_no_camera_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "list_cameras", list)
-    assert "this machine has no camera" in str(refusal(CAMERA, OSError(errno.ENOENT, ""), 5))
+def test_no_camera_at_all() -> None:
+    assert "this machine has no camera" in str(refusal(CAMERA, OSError(errno.ENOENT, ""), 5, cameras=list))
 
 
 @pytest.mark.skipif(not v4l2.KNOWN, reason="cameras have numbers there, but no device files")
 def test_an_unknown_device() -> None:
     with pytest.raises(InputError, match="/dev/video977: not found"):
         Camera("/dev/video977")
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_a_stream_that_is_refused() -> None:
@@ -176,18 +170,12 @@ def test_a_generated_source_comes_at_its_own_pace_and_whole() -> None:
 
 def test_a_file_is_played_with_its_own_times(tmp_path: Path) -> None:
     times = [0, 10, 20, 50, 60, 90]
-    path = Clip(tmp_path / "a.mkv", times=[10 * t for t in times], time_base=_ms(), rate=100).make()
+    path = Clip(tmp_path / "a.mkv", times=[10 * t for t in times], time_base=Fraction(1, 1000), rate=100).make()
     with Camera(str(path)) as camera:
         shots = list(camera)
     assert len(shots) == len(times)
     for shot, at in zip(shots, times, strict=True):  # never early; how late is the machine's affair
         assert shot.captured - shots[0].captured > at / 100 - 0.005
-
-
-def _ms() -> object:
-    from fractions import Fraction
-
-    return Fraction(1, 1000)
 
 
 def test_stop_ends_it_at_once() -> None:
@@ -271,19 +259,6 @@ def test_sound_comes_only_when_it_is_wanted() -> None:
 # Real streams over the loopback
 
 
-class Sender:
-    """Another process that sends a stream, and can be cut off."""
-
-    def __init__(self, url: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.helpers.sender", url, str(2 * WAIT)], cwd=ROOT, stderr=subprocess.DEVNULL
-        )
-
-    def cut(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
 @pytest.fixture
 def senders() -> Iterator[list[Sender]]:
     running: list[Sender] = []
@@ -292,9 +267,9 @@ def senders() -> Iterator[list[Sender]]:
         sender.cut()
 
 
-def wait_for(condition: object, what: str) -> None:
+def wait_for(condition: Callable[[], bool], what: str) -> None:
     deadline = time.perf_counter() + WAIT
-    while not condition():  # type: ignore[operator]
+    while not condition():
         assert time.perf_counter() < deadline, f"no {what} in {WAIT} s"
         time.sleep(0.02)
 

@@ -18,7 +18,7 @@ from realtime.frames import Frame
 from realtime.media.live.recorder import Recorder, Recording
 from realtime.media.live.sound import Sound
 from tests.helpers.clips import audio_packets, decoded, sound_start
-from tests.media.convert.test_planes import flat
+from tests.helpers.planes import flat
 
 RATE = 30
 FLASH = 60

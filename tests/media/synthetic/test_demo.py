@@ -1,4 +1,4 @@
-"""The demo clip: as long, large and loud as promised, and alive."""
+"""The demo clip: its length, size and sound, and that it moves smoothly."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from realtime.media.files.probe import probe
-from realtime.media.synthetic.demo import _Scene, write_demo_clip
+from realtime.media.synthetic.demo import write_demo_clip
+from realtime.media.synthetic.landscape import Landscape
 from tests.helpers.clips import decoded, psnr, sound_start
 
 
@@ -32,7 +33,7 @@ def test_demo(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [(96, 64), (160, 90)])
 def test_small_and_without_opencv(tmp_path: Path, size: tuple[int, int]) -> None:
-    """OpenCV wants libraries that a bare system lacks; the demo must not."""
+    """OpenCV needs libraries that bare systems lack; the demo must do without."""
     path = tmp_path / "demo.mp4"
     code = (
         "import sys; sys.modules['cv2'] = None\n"
@@ -51,7 +52,7 @@ def test_small_and_without_opencv(tmp_path: Path, size: tuple[int, int]) -> None
 @pytest.mark.parametrize("size", [(2, 2), (16, 16), (40, 400), (400, 40)])
 @pytest.mark.filterwarnings("error")
 def test_any_size_is_painted(size: tuple[int, int]) -> None:
-    scene = _Scene(*size)
+    scene = Landscape(*size)
     for share in (0.0, 0.3, 1.0):
         picture = scene.paint(share, 4 * share)
         assert picture.shape == (3, size[1], size[0])
@@ -59,8 +60,8 @@ def test_any_size_is_painted(size: tuple[int, int]) -> None:
 
 
 def test_it_moves_smoothly() -> None:
-    """Each picture differs from the one before by about as much: no strip waits for a whole pixel, then jumps."""
-    scene = _Scene(320, 180)
+    """Each picture differs from the one before by about as much: no strip moves by whole pixels only."""
+    scene = Landscape(320, 180)
     pictures = [scene.paint(0.2 + index / 400, index / 30).astype(int) for index in range(9)]
     steps = [np.abs(b - a)[:, :72].mean() for a, b in itertools.pairwise(pictures)]  # sky, clouds and mountains
     assert min(steps) > 0
