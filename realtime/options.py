@@ -129,7 +129,7 @@ class MultiDeviceOptions(EngineOptions):
     """Engine options of a job that several devices can share."""
 
     device: str = option(
-        f"auto, cpu, cuda, cuda:N or mps; several with commas, or all GPUs: a process on each; {PROVIDERS}.",
+        f"auto, cpu, cuda, cuda:N or mps; several with commas, or all GPUs: an engine on each; {PROVIDERS}.",
         group="Engine",
         default="auto",
         metavar="DEVICE[,...]",
