@@ -171,13 +171,7 @@ class SurfaceFrame(Frame):
         time_base: Fraction = Fraction(1, 1000),
         color: ColorTags | None = None,
     ) -> None:
-        """Make a frame of two planes in a device's memory.
-
-        Args:
-            luma, chroma, owner, pts, duration, time_base, color: see the attributes.
-            size: (width, height) in pixels.
-            fetch: copies the planes to the CPU and returns Y, U and V.
-        """
+        """Make a frame of size (width, height); `fetch` copies the planes to the CPU and returns Y, U and V."""
         self.luma, self.chroma, self.owner = luma, chroma, owner
         self._size, self._fetch = size, fetch
         self._host: Planes | None = None

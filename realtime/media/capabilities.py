@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -88,12 +89,16 @@ def hardware_decoders() -> list[Capability]:
     return [Capability(kind, not (why := problem(kind)), why) for kind in hwdevices_available()]
 
 
-def cameras() -> list[CameraCapability]:
-    """Cameras, with their modes. Only Linux tells modes without opening the camera."""
-    if not v4l2.KNOWN:
+def cameras(devices: Sequence[v4l2.Device] | None = None) -> list[CameraCapability]:
+    """Cameras, with their modes, which only Linux tells without opening the camera.
+
+    Args:
+        devices: of Linux; None examines this machine's.
+    """
+    if devices is None and not v4l2.KNOWN:
         return [CameraCapability(f"{number} ({title})", True) for number, title in list_cameras()]
     found = []
-    for device in v4l2.devices():
+    for device in v4l2.devices() if devices is None else devices:
         if not device.captures and not device.problem:
             continue  # the input of a virtual camera, or a camera's metadata
         name = f"{device.path} ({device.title})" if device.title else device.path

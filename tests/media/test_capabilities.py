@@ -1,4 +1,4 @@
-"""What `restyle doctor` says of cameras and microphones."""
+"""Cameras and microphones as `restyle doctor` lists them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,14 @@ from realtime.media.live import v4l2
 from realtime.media.live.v4l2 import Device, Mode
 
 
-def test_cameras_with_their_modes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cameras_with_their_modes() -> None:
     modes = (Mode("mjpeg", 1280, 720, 30.0), Mode("mjpeg", 640, 480, 30.0), Mode("yuyv422", 640, 480, 15.0))
     found = [
         Device("/dev/video0", "Good Camera", "uvcvideo", True, modes),
-        Device("/dev/video1", "Good Camera", "uvcvideo", False),  # the camera's own notes
+        Device("/dev/video1", "Good Camera", "uvcvideo", False),  # the camera's metadata
         Device("/dev/video2", "", problem="no permission; add yourself to the group 'video'"),
     ]
-    monkeypatch.setattr(v4l2, "KNOWN", True)
-    monkeypatch.setattr(v4l2, "devices", lambda: found)
-    good, closed = capabilities.cameras()
+    good, closed = capabilities.cameras(found)
     assert (good.name, good.works) == ("/dev/video0 (Good Camera)", True)
     assert good.modes == ("mjpeg 1280x720 30 fps", "mjpeg 640x480 30 fps", "yuyv422 640x480 15 fps")
     assert (closed.works, closed.reason) == (False, found[2].problem)

@@ -1,4 +1,4 @@
-"""OpenCV, loaded or not: a reason in one line, and none of its loader's debris."""
+"""OpenCV, loaded or not: a reason in one line, and nothing left over from its loader."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def test_it_loads() -> None:
     assert opencv.load().__name__ == "cv2"
 
 
-def test_why_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """As OpenCV's own loader fails where libGL.so.1 is missing; the second time must be as the first."""
+def test_the_reason_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """OpenCV's own loader fails like this where libGL.so.1 is missing; a second call must fail in the same way."""
     (tmp_path / "cv2").mkdir()
     (tmp_path / "cv2" / "__init__.py").write_text(
         "import sys\n"
         "if hasattr(sys, 'OpenCV_LOADER'):\n"
         "    raise ImportError('ERROR: recursion is detected')\n"
         "sys.OpenCV_LOADER = True\n"
-        "sys.path.insert(1, 'debris')\n"
+        "sys.path.insert(1, 'left over')\n"
         "raise ImportError('libGL.so.1: cannot open shared object file:\\nNo such file or directory')\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -45,7 +45,7 @@ def test_why_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         assert not hasattr(sys, "OpenCV_LOADER")
 
 
-def test_whatever_needs_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_functions_that_need_it_report_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
     rgb = np.zeros((16, 16, 3), np.uint8)
     for work in (

@@ -102,10 +102,6 @@ class Hold:
     def __init__(self) -> None:
         self._held: Frame | None = None
 
-    def reset(self) -> None:
-        """Forget the frame before."""
-        self._held = None
-
     def __call__(self, frame: Frame, strength: float) -> Frame:
         """Hold the still areas of the next frame.
 

@@ -90,36 +90,35 @@ class VideoReader:
         self.notes: list[str] = []
         self._begun = self._closed = False
 
-        why = self._device_obstacle(info, decoder, surfaces)
-        there = None if why or decoder == "software" else surfaces
-        if there is not None:
-            why = self._open_on_device(info, there)
-        if why and decoder == "cuda":
-            raise InputError(f"{os.fspath(path)}: --decoder cuda: {why}; --decoder software decodes it")
-        if why or there is None:
-            there = None
-            self._demuxer = Demuxer(info, threads=threads)
-        if why and surfaces is not None:
-            self.notes.append(f"decoded in software, not on the GPU: {why}")
+        there = self._open(info, decoder, surfaces, threads)
         self.decoder: Literal["software", "cuda"] = "software" if there is None else "cuda"
         self._converter = FrameConverter(info, self.width, self.height, there)
         self.info: MediaInfo = self._converter.info
         self.notes += self._converter.first_notes()
 
-    def _device_obstacle(self, info: MediaInfo, wanted: Decoder, surfaces: CudaSurfaces | None) -> str:
-        """Why the device need not be tried although it is wanted; empty where it is to be tried, or not wanted."""
+    def _open(
+        self, info: MediaInfo, wanted: Decoder, surfaces: CudaSurfaces | None, threads: int
+    ) -> CudaSurfaces | None:
+        """Open the file, and return the device that decodes it; None where that is software."""
         if wanted not in get_args(Decoder):
             raise InputError(f"decoder {wanted!r}: choose {', '.join(get_args(Decoder))}")
-        if wanted == "software":
-            return ""
-        if surfaces is None:
-            return "it needs the torch backend on a CUDA device, and pictures as they are"
-        if hdr_kind(info.color.transfer) is not None:
-            return "it is HDR, and tone-mapped on the CPU"
-        return surface_obstacle(info, scaled=(self.width, self.height) != (info.width, info.height))
+        if wanted != "software":
+            why = "it needs the torch backend on a CUDA device, and pictures as they are"
+            if surfaces is not None:
+                why = self._open_on_device(info, surfaces)
+                if not why:
+                    return surfaces
+                self.notes.append(f"decoded in software, not on the GPU: {why}")
+            if wanted == "cuda":
+                raise InputError(f"{info.path}: --decoder cuda: {why}; --decoder software decodes it")
+        self._demuxer = Demuxer(info, threads=threads)
+        return None
 
     def _open_on_device(self, info: MediaInfo, surfaces: CudaSurfaces) -> str:
         """Open the file for the device's decoder, or say why that cannot be."""
+        why = surface_obstacle(info, scaled=(self.width, self.height) != (info.width, info.height))
+        if why:
+            return why
         try:
             self._demuxer = Demuxer(info, surfaces=surfaces)
         except RestyleError as error:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from realtime.errors import RestyleError
 from realtime.frames import Planes, SurfaceFrame
+from realtime.media.convert.hdr import hdr_kind
 from realtime.media.convert.views import plane_views
 from realtime.media.messages import captured_log, problem_of, reason
 
@@ -115,6 +116,8 @@ class CudaSurfaces:
 
 def surface_obstacle(info: MediaInfo, *, scaled: bool) -> str:
     """Why a file's pictures, or their `scaled` copies, cannot stay on the device; empty where nothing is known."""
+    if hdr_kind(info.color.transfer) is not None:
+        return "it is HDR, and tone-mapped on the CPU"
     if info.pix_fmt not in SURFACE_FORMATS:
         return f"its pictures are {info.pix_fmt}, not 8-bit 4:2:0"
     if info.width % 2 or info.height % 2:

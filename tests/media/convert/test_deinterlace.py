@@ -1,4 +1,4 @@
-"""Interlaced sources: every picture once, at its time, without combs."""
+"""Interlaced sources: every picture once, at its time, without comb artefacts."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.helpers.media import faults, identity
 
 
 def comb(plane: np.ndarray) -> float:
-    """How much neighbouring lines differ more than lines two apart."""
+    """Strength of comb artefacts: mean difference of each line from its neighbours."""
     rows = plane.astype(float)
     return float(np.abs(rows[1:-1] - (rows[:-2] + rows[2:]) / 2).mean())
 
 
 def make(path: Path, *, frames: int = 20, codec: str = "libx264") -> Path:
-    """A bar that moves by two pixels from each half picture to the next."""
+    """A bar that moves by two pixels from each field to the next."""
     with av.open(str(path), "w") as container:
         video = container.add_stream(codec, rate=25)
         video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"
@@ -44,7 +44,7 @@ def make(path: Path, *, frames: int = 20, codec: str = "libx264") -> Path:
     return path
 
 
-def test_every_picture_once_and_without_combs(tmp_path: Path) -> None:
+def test_every_picture_once_and_without_comb_artefacts(tmp_path: Path) -> None:
     source = make(tmp_path / "a.mp4")
     pictures = decoded(source)
     assert all(picture.interlaced_frame for picture in pictures)
@@ -70,7 +70,7 @@ def test_a_range(tmp_path: Path) -> None:
     )
 
 
-def test_progressive_pictures_are_left_alone(tmp_path: Path) -> None:
+def test_progressive_pictures_are_unchanged(tmp_path: Path) -> None:
     source = make(tmp_path / "a.mkv", codec="ffv1")
     with VideoReader(source) as reader:
         frames = list(reader)
@@ -79,8 +79,8 @@ def test_progressive_pictures_are_left_alone(tmp_path: Path) -> None:
         np.testing.assert_array_equal(frame.y, picture.to_ndarray()[:64])
 
 
-def test_the_size_changes_within(tmp_path: Path) -> None:
-    """Two transport streams, one after the other: the filter is set up anew and loses nothing."""
+def test_joined_streams(tmp_path: Path) -> None:
+    """Two transport streams, one after the other: no picture is lost where the clock starts again."""
     joined = tmp_path / "joined.ts"
     joined.write_bytes(make(tmp_path / "a.ts").read_bytes() + make(tmp_path / "b.ts", frames=15).read_bytes())
     with VideoReader(joined) as reader:

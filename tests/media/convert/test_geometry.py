@@ -1,4 +1,4 @@
-"""Rotation, mirroring and pixel aspect: stored where the container can, done to the pictures where it cannot."""
+"""Rotation, mirroring and pixel aspect: stored where the container can, else applied to the pictures."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ def test_pixel_aspect(tmp_path: Path, aspect: Fraction, extension: str) -> None:
         assert faults(source, target, same_audio=False) == []
 
 
-def test_a_turned_picture_with_an_aspect() -> None:
+def test_rotation_together_with_pixel_aspect() -> None:
     quarter = (0, 0x10000, 0, -0x10000, 0, 0, 0, 0, 1 << 30)
     free = {"suffix": ".ts", "keeps_rotation": False, "keeps_mirroring": False}
     made = shape(96, 64, Fraction(2), quarter, keeps_aspect=True, **free)  # type: ignore[arg-type]
     assert (made.width, made.height, made.aspect, made.matrix) == (64, 96, Fraction(1, 2), None)
     made = shape(96, 64, Fraction(2), quarter, keeps_aspect=False, **free)  # type: ignore[arg-type]
     assert (made.width, made.height, made.aspect) == (64, 192, None)
-    askew = (0xB504, 0xB504, 0, -0xB504, 0xB504, 0, 0, 0, 1 << 30)
-    made = shape(96, 64, None, askew, keeps_aspect=True, **free)  # type: ignore[arg-type]
+    oblique = (0xB504, 0xB504, 0, -0xB504, 0xB504, 0, 0, 0, 1 << 30)
+    made = shape(96, 64, None, oblique, keeps_aspect=True, **free)  # type: ignore[arg-type]
     assert (made.width, made.height) == (96, 64)
     assert "left out" in made.notes[0]

@@ -1,4 +1,4 @@
-"""HDR made SDR: the curves are the standards', the table is the formula, and a clip says what was done to it."""
+"""HDR to SDR: the curves of the standards, the table against the formula, and the note of a clip."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_compression() -> None:
 
 
 @pytest.mark.parametrize("kind", ["PQ", "HLG"])
-def test_colours_stay_what_they_are(kind: Kind) -> None:
+def test_grays_stay_gray_and_colours_are_in_range(kind: Kind) -> None:
     grays = to_sdr(np.linspace(0, 1, 20)[:, None].repeat(3, 1), kind)
     assert np.ptp(grays, axis=1).max() < 2e-3
     assert (np.diff(grays[:, 0]) >= -1e-9).all()
@@ -98,7 +98,7 @@ def test_a_clip(tmp_path: Path, transfer: int, kind: Kind) -> None:
         assert {f.y.shape for f in reader} == {(32, 64)}
 
 
-def test_kept_out(tmp_path: Path) -> None:
+def test_hdr_can_be_refused(tmp_path: Path) -> None:
     source = make(tmp_path / "a.mp4", 16, np.full((4, 3), 0.5))
     with pytest.raises(MediaError, match=r"a\.mp4: is HDR \(PQ\).*--hdr tonemap"):
         VideoReader(source, hdr="error")
@@ -112,7 +112,7 @@ def test_real_clips(name: str) -> None:
     with VideoReader(REAL_CLIPS / name, end=0.1, size=270) as reader:
         frame = list(reader)[-1]
     rgb = rgb_from_frame(frame)
-    # Neither a washed-out gray nor burnt: the whole range is used, and little of it is lost.
+    # Neither washed out nor clipped: the whole range is used, and little of it is lost.
     assert np.percentile(rgb, 2) < 90
     assert np.percentile(rgb, 98) > 180
     assert (rgb.min(-1) >= 250).mean() < 0.2

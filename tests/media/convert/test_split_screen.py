@@ -1,4 +1,4 @@
-"""Split screen: halves from the right pictures, a line on whole chroma samples."""
+"""Split screen: each half from its picture, and a line on whole chroma samples."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_halves(size: tuple[int, int]) -> None:
     assert out.pts == 7
 
 
-def test_inputs_stay_as_they_are() -> None:
+def test_inputs_are_unchanged() -> None:
     a, b = flat(32, 32, 1), flat(32, 32, 2)
     compare(a, b)
     assert (a.y == 1).all()
@@ -43,6 +43,6 @@ def test_full_range_line_is_white() -> None:
     assert compare(flat(32, 32, 1, color=tags), flat(32, 32, 2, color=tags)).y.max() == 255
 
 
-def test_frames_that_do_not_fit() -> None:
+def test_frames_of_different_size_are_refused() -> None:
     with pytest.raises(ValueError, match="differ"):
         compare(flat(32, 32, 1), flat(32, 34, 1))

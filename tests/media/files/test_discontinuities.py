@@ -1,4 +1,4 @@
-"""Transport streams joined end to end: pictures and sound go on, as far apart as they were."""
+"""Transport streams joined end to end: pictures and sound continue, as far apart as they were."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_the_clock_jumps(tmp_path: Path, second: float) -> None:
 
 
 def test_sound_that_pauses_and_rare_subtitles_do_not_jump() -> None:
-    """A stream that is silent for long while the pictures go on has a gap, and keeps its times, also after a jump."""
+    """A stream that pauses while the pictures continue keeps its times, also after a jump."""
 
     def packet(index: int, kind: str, seconds: float) -> Any:
         base = Fraction(1, 1000)

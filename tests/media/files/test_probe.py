@@ -1,10 +1,11 @@
-"""Probing: what a file holds, and one clear line where it holds nothing."""
+"""Descriptions of files, and the messages for files that cannot be read."""
 
 from __future__ import annotations
 
 import os
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -12,7 +13,8 @@ import numpy as np
 import pytest
 
 from realtime.errors import MediaError
-from realtime.media.files.probe import probe
+from realtime.media.files.mp4_header import shown_seconds
+from realtime.media.files.probe import pick_video, probe
 from tests.helpers.clips import Clip
 
 
@@ -87,12 +89,8 @@ def test_cover_art_is_not_the_video(tmp_path: Path) -> None:
         probe(path)
 
 
-def test_no_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_decoder() -> None:
     """The error names the codec that is missing and what to do."""
-    from types import SimpleNamespace
-
-    from realtime.media.files.probe import pick_video
-
     stream = SimpleNamespace(disposition=0, codec_context=None, name="vvc")
     container = SimpleNamespace(streams=SimpleNamespace(video=[stream], audio=[]))
     with pytest.raises(MediaError, match=r"a\.mp4.*no decoder.*vvc.*convert"):
@@ -100,15 +98,13 @@ def test_no_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_how_long_an_mp4_is_shown(tmp_path: Path) -> None:
-    from realtime.media.files.mp4_header import shown_seconds
-
     path = Clip(tmp_path / "a.mp4", frames=50, audio=["aac"]).make()
     shown = shown_seconds(path)
     assert sorted(shown) == [1, 2]
     assert shown[1] == pytest.approx(2, abs=0.002)
     assert shown_seconds(Clip(tmp_path / "a.mkv", frames=5, time_base=Fraction(1, 1000)).make()) == {}
     whole = path.read_bytes()
-    for cut in (0, 7, 30, len(whole) // 2, len(whole) - 9):  # a header that is cut off says nothing, and harms nobody
+    for cut in (0, 7, 30, len(whole) // 2, len(whole) - 9):  # a header that is cut off raises nothing
         path.write_bytes(whole[:cut])
         assert shown_seconds(path) in ({}, shown)
     assert shown_seconds(tmp_path / "none.mp4") == {}

@@ -1,4 +1,4 @@
-"""Reading: planes without copies that outlive the reader, ranges, sizes, and files that are damaged."""
+"""Reading: planes as views that outlive the reader, ranges, sizes, and damaged files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_planes_are_views_and_outlive_the_reader(tmp_path: Path) -> None:
     with VideoReader(path) as reader:
         frames = list(reader)
     gc.collect()
-    junk = [np.full(96 * 64 * 4, 255, np.uint8) for _ in range(100)]  # would land in buffers that were let go
+    junk = [np.full(96 * 64 * 4, 255, np.uint8) for _ in range(100)]  # would be allocated in buffers that were freed
     assert len(frames) == len(wanted) == 40
     for frame, array in zip(frames, wanted, strict=True):
         assert not frame.y.flags.owndata
@@ -87,7 +87,7 @@ def test_size(tmp_path: Path, size: int | tuple[int, int], shape: tuple[int, int
         assert reader.sample_aspect_ratio == aspect
 
 
-def test_size_is_meant_as_shown(tmp_path: Path) -> None:
+def test_size_is_after_rotation(tmp_path: Path) -> None:
     path = Clip(tmp_path / "a.mp4", frames=2, setup=lambda _, v: v.set_display_rotation(90)).make()
     with VideoReader(path, size=(32, 48)) as reader:
         assert (reader.width, reader.height, reader.sample_aspect_ratio) == (48, 32, None)
@@ -114,7 +114,7 @@ def test_damage_in_the_middle(tmp_path: Path) -> None:
     broken.write_bytes(data)
     with VideoReader(broken) as reader:
         pts = [f.pts for f in reader]
-        # What the demuxer skips to find its way again is not reported; pictures are then missing.
+        # FFmpeg does not report what a demuxer skips after damage; pictures are then missing.
         assert reader.warnings or len(pts) < 100
     assert 40 < len(pts) < 101
     assert pts == sorted(set(pts))
@@ -147,7 +147,7 @@ def test_size_change_in_mid_stream(tmp_path: Path) -> None:
     assert pts == sorted(set(pts))
 
 
-def test_nothing_is_taped_without_a_writer(tmp_path: Path) -> None:
+def test_no_packets_are_kept_without_a_writer(tmp_path: Path) -> None:
     with VideoReader(Clip(tmp_path / "a.mp4", frames=50, audio=["aac"]).make()) as reader:
         list(reader)
         assert len(reader.tape) == 0

@@ -1,6 +1,6 @@
-"""Pictures that stay on a device: what the reader hands on, what the writer takes, and when neither does so.
+"""Pictures that stay on a device: what the reader returns, what the writer takes, and when software is used.
 
-Followed on the CPU with NV12 in its memory; what needs a device is marked `gpu`.
+Tested on the CPU with NV12 in its memory; tests that need a device are marked `gpu`.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def test_surfaces_are_the_frames(clip: Path) -> None:
 
 
 def test_a_picture_that_the_device_refuses(clip: Path) -> None:
-    """A codec may begin with what the device takes and go on with what it does not."""
+    """A stream may change to a form that the device does not decode."""
     with VideoReader(clip, surfaces=HostSurfaces(refuses=frozenset({2, 3}))) as reader:
         given = list(reader)
         assert "8 pictures were decoded on the GPU, 2 of them in software" in reader.notes
@@ -67,7 +67,7 @@ def test_a_picture_that_the_device_refuses(clip: Path) -> None:
         ({"surfaces": HostSurfaces(decodes=False)}, "the GPU has no decoder for h264"),
     ],
 )
-def test_software_where_the_device_is_of_no_use(clip: Path, options: dict[str, Any], reason: str) -> None:
+def test_software_where_the_device_cannot_be_used(clip: Path, options: dict[str, Any], reason: str) -> None:
     options = {"surfaces": HostSurfaces(), **options}
     with VideoReader(clip, **options) as reader:
         assert reader.decoder == "software"
@@ -139,8 +139,8 @@ def test_a_part_has_the_times_of_the_whole(clip: Path) -> None:
         assert all(np.array_equal(frame.y, y) for frame, (_, y) in zip(given, wanted, strict=True))
 
 
-def test_what_this_machine_has_not_is_said(clip: Path) -> None:
-    """PyAV's real paths, as far as they go without a device."""
+def test_missing_devices_are_reported(clip: Path) -> None:
+    """PyAV's real calls, as far as they work without a device."""
     if torch.cuda.is_available():
         pytest.skip("this machine has a CUDA device")
     bound: list[int] = []
@@ -153,8 +153,8 @@ def test_what_this_machine_has_not_is_said(clip: Path) -> None:
     assert len(bound) >= 2
 
 
-def test_names_are_pyavs() -> None:
-    """What is asked of PyAV is there: options, arguments, encoders."""
+def test_pyav_has_the_options_that_are_used() -> None:
+    """Options, arguments and encoders exist in PyAV."""
     import av
     from av.codec.hwaccel import HWAccel
     from av.video.frame import CudaContext
@@ -180,7 +180,7 @@ def device(monkeypatch: pytest.MonkeyPatch) -> CudaSurfaces:
 
 @needs_cuda
 @pytest.mark.gpu
-def test_nvdec_gives_what_software_gives(tmp_path: Path, device: CudaSurfaces) -> None:
+def test_nvdec_returns_the_pictures_of_software(tmp_path: Path, device: CudaSurfaces) -> None:
     path = Clip(tmp_path / "a.mp4", size=(640, 360), frames=60).make()
     with VideoReader(path, surfaces=device) as reader:
         if reader.decoder != "cuda":

@@ -1,4 +1,4 @@
-"""The real clips, each sent through and compared; and the page that tells what becomes of them."""
+"""The real clips, each copied and compared; and the page with the results."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def test_nothing_is_lost(tmp_path: Path, name: str) -> None:
     assert row.frames > 0
 
 
-def test_the_page_tells_of_every_clip() -> None:
+def test_the_page_lists_every_clip() -> None:
     lines = TABLE.read_text().splitlines()
     assert [line.split(" | ")[0].removeprefix("| ") for line in lines if line.startswith("| ")][1:] == list(NAMES)
 
 
 def test_a_fault_is_found(tmp_path: Path) -> None:
-    """The survey can fail: sound that is left out, pictures that are too coarse."""
+    """The survey reports sound that is missing and pictures that are too coarse."""
     source = Clip(tmp_path / "a.mp4", audio=["aac"], frames=30).make()
 
     def silent(source: Path, target: Path, quality: float) -> dict[str, object]:

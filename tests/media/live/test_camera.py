@@ -1,4 +1,4 @@
-"""Live sources: what a text means, pictures at their own pace, and sources that go away and come back."""
+"""Live sources: names, pictures at their own pace, and sources that go away and come back."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FORMATS = frozenset({"lavfi", "x11grab", "gdigrab", "avfoundation", "dshow", "v4
 WAIT = 60  # seconds; a machine under load takes its time
 
 
-# What a text means
+# Names
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ WAIT = 60  # seconds; a machine under load takes its time
         ("screen", "darwin", "screen", "Capture screen 0:none", "avfoundation"),
     ],
 )
-def test_what_a_text_means(text: str, platform: str, kind: str, url: str, form: str | None) -> None:
+def test_names_of_sources(text: str, platform: str, kind: str, url: str, form: str | None) -> None:
     target = parse_source(text, platform=platform, formats=FORMATS)
     assert (target.kind, target.url, target.format) == (kind, url, form)
     assert target.comes_back == (kind in ("camera", "screen", "stream"))
@@ -89,7 +89,7 @@ def test_a_file_is_a_file_whatever_its_name(tmp_path: Path) -> None:
     ],
     ids=lambda value: value[:12],
 )
-def test_a_text_that_means_nothing(text: str, words: str) -> None:
+def test_unknown_names(text: str, words: str) -> None:
     with pytest.raises(InputError, match=words) as caught:
         Camera(text)
     assert "\n" not in str(caught.value)
@@ -153,14 +153,14 @@ def test_a_stream_that_stays_silent() -> None:
 # Pictures
 
 
-def test_a_generated_source_comes_at_its_own_pace_and_whole() -> None:
+def test_a_generated_source_comes_at_its_own_rate_and_complete() -> None:
     with Camera("lavfi:testsrc2=size=64x48:rate=100:duration=0.5") as camera:
         assert (camera.width, camera.height, camera.nominal_rate) == (64, 48, 100)
         assert camera.sample.y.shape == (48, 64)
         assert "64x48" in camera.description and camera.sounds is None
         begin = time.perf_counter()
         shots = list(camera)
-    assert time.perf_counter() - begin >= 0.48  # never faster than it is
+    assert time.perf_counter() - begin >= 0.48  # never faster than its own rate
     assert [shot.number for shot in shots] == list(range(50))
     assert all(a.captured < b.captured for a, b in itertools.pairwise(shots))
     assert (camera.lost, camera.status, camera.reconnects) == ("", "", 0)
@@ -174,7 +174,7 @@ def test_a_file_is_played_with_its_own_times(tmp_path: Path) -> None:
     with Camera(str(path)) as camera:
         shots = list(camera)
     assert len(shots) == len(times)
-    for shot, at in zip(shots, times, strict=True):  # never early; how late is the machine's affair
+    for shot, at in zip(shots, times, strict=True):  # never early; how late depends on the machine
         assert shot.captured - shots[0].captured > at / 100 - 0.005
 
 
@@ -204,7 +204,7 @@ def test_stop_ends_it_at_once() -> None:
         ("testsrc2=size=640x480:rate=30", (96, 64)),
     ],
 )
-def test_every_kind_of_picture_becomes_planes(source: str, size: int | tuple[int, int] | None) -> None:
+def test_every_pixel_format_becomes_planes(source: str, size: int | tuple[int, int] | None) -> None:
     with Camera(f"lavfi:{source}", size=size) as camera:
         frame = next(iter(camera)).frame
     assert (camera.width, camera.height) == {120: (160, 120), (96, 64): (96, 64)}.get(size, (64, 48))  # type: ignore[call-overload]
@@ -234,12 +234,12 @@ def test_fit(size: int | tuple[int, int] | None, out: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("size", [8, 0, (4, 400), (20000, 400)])
-def test_sizes_that_cannot_be(size: int | tuple[int, int]) -> None:
+def test_impossible_sizes(size: int | tuple[int, int]) -> None:
     with pytest.raises(InputError, match="sides from 16"):
         fit(640, 480, size)
 
 
-def test_sound_comes_only_when_it_is_wanted() -> None:
+def test_sound_comes_only_while_somebody_listens() -> None:
     graph = "testsrc2=size=64x48:rate=50:duration=1[out0];sine=frequency=440:sample_rate=48000:duration=1[out1]"
     with Camera(f"lavfi:{graph}") as camera:
         assert camera.sounds is not None
@@ -305,7 +305,7 @@ def test_a_stream_that_is_cut_off_comes_back(protocol: str, senders: list[Sender
 
 
 def _opened(url: str, **options: float) -> Camera:
-    """A camera; where the sender is not ready yet, a little later."""
+    """A camera, opened as soon as the sender is ready."""
     deadline = time.perf_counter() + WAIT
     while True:
         try:
@@ -329,7 +329,7 @@ def test_a_stream_that_stays_away_ends_it(senders: list[Sender]) -> None:
     assert "did not come back in 0.6 s" in camera.lost
 
 
-def test_the_lost_source_is_opened_with_growing_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_source_is_opened_with_growing_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     camera = Camera("lavfi:testsrc2=size=64x48:rate=30", reconnect=20)
     pauses, now = [], [0.0]
 

@@ -1,4 +1,4 @@
-"""Rates and times of live sources, on a clock that the test turns."""
+"""Rates and times of live sources, with times given by the test."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_pace_holds_to_the_times() -> None:
     pace = Pace()
     assert pace.due(5.0, 100.0) == 100.0
     assert pace.due(5.5, 100.01) == 100.5
-    assert pace.due(6.0, 101.2) == 101.0  # late, and the next is not put off
+    assert pace.due(6.0, 101.2) == 101.0  # late; the next one is not delayed
     assert pace.due(6.5, 101.3) == 101.5
 
 
@@ -51,14 +51,14 @@ def test_timeline_is_smooth_and_follows_a_jump() -> None:
     assert timeline.offset == -940.0
 
 
-def test_timeline_is_not_led_astray_by_pictures_that_waited() -> None:
+def test_timeline_ignores_pictures_that_waited() -> None:
     timeline = Timeline()
-    for number in range(100):  # all of them lay in a buffer, and come at once
+    for number in range(100):  # all of them waited in a buffer, and come at once
         timeline.picture(number / 30, 60.0)
     assert timeline.offset == pytest.approx(60 - 99 / 30, abs=0.1)
 
 
-def test_backlog_leaves_out_more_and_more_until_the_reader_waits_again() -> None:
+def test_backlog_skips_more_until_the_reader_waits_again() -> None:
     backlog = Backlog()
     said = [backlog.packet(0.0, number * 0.01) for number in range(320)]
     assert said[50] == "DEFAULT" and said[150] == "NONREF" and said[-1] == "NONKEY"
@@ -67,6 +67,6 @@ def test_backlog_leaves_out_more_and_more_until_the_reader_waits_again() -> None
     assert set(said) == {"NONKEY", "DEFAULT"}
 
 
-def test_a_reader_that_keeps_up_leaves_out_nothing() -> None:
+def test_a_reader_that_keeps_up_skips_nothing() -> None:
     backlog = Backlog()
     assert {backlog.packet(0.02, number * 0.033) for number in range(300)} == {"DEFAULT"}

@@ -1,4 +1,4 @@
-"""What is drawn onto the picture in a window."""
+"""Text drawn onto the pictures in a window."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ def blank(height: int = 360, width: int = 640, value: int = 150) -> np.ndarray:
     return np.full((height, width, 3), value, np.uint8)
 
 
-def test_nothing_is_drawn_where_there_is_nothing_to_say() -> None:
+def test_an_empty_overlay_draws_nothing() -> None:
     picture = blank()
     draw(cv2, picture, Overlay())
     assert np.array_equal(picture, blank())
 
 
-def test_lines_stand_at_the_top_left_on_a_dark_box() -> None:
+def test_lines_are_at_the_top_left_on_a_dark_box() -> None:
     picture = blank()
     draw(cv2, picture, Overlay(("starry-night  30.0 fps", "torch on cpu")))
     changed = np.argwhere((picture != 150).any(2))
@@ -28,7 +28,7 @@ def test_lines_stand_at_the_top_left_on_a_dark_box() -> None:
     assert int(np.median(box)) == 50 and int(box.max()) > 240
 
 
-def test_a_message_stands_at_the_bottom_and_the_dot_at_the_right() -> None:
+def test_the_message_is_at_the_bottom_and_the_dot_at_the_right() -> None:
     picture = blank()
     draw(cv2, picture, Overlay(message="source lost", recording=True))
     assert (picture[:300, :600] == 150).all()
@@ -37,7 +37,7 @@ def test_a_message_stands_at_the_bottom_and_the_dot_at_the_right() -> None:
     assert ((dot[:, 2] > 200) & (dot[:, 1] < 100)).sum() > 50
 
 
-def test_the_help_is_over_all_and_has_two_columns() -> None:
+def test_the_help_covers_the_picture_in_two_columns() -> None:
     picture = blank()
     draw(cv2, picture, Overlay(("not shown",), help=("n p\tnext, previous", "space\tfreeze")))
     assert int(picture[0, 0, 0]) == 50

@@ -1,4 +1,4 @@
-"""Linux's video devices: what the kernel says, by a stand-in for the kernel; and which mode is asked for."""
+"""Linux's video devices, with a stand-in for the kernel, and the choice of a mode."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def device(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_what_the_kernel_says(device: str) -> None:
+def test_a_camera_with_its_modes(device: str) -> None:
     found = v4l2.examine(device, kernel)
     assert (found.title, found.driver, found.captures, found.problem) == ("Good Camera", "uvcvideo", True, "")
     assert Mode("yuyv422", 640, 480, 30) in found.modes and Mode("mjpeg", 1920, 1080, 24) in found.modes
@@ -72,7 +72,7 @@ def test_a_range_of_sizes_and_rates(device: str) -> None:
     assert len(found.modes) == 8  # two formats, four usual sizes
 
 
-def test_what_is_no_camera_says_so(device: str, tmp_path: Path) -> None:
+def test_devices_that_are_no_cameras(device: str, tmp_path: Path) -> None:
     def output(handle: int, request: int, data: bytearray) -> int:
         struct.pack_into("16s32s32sIII", data, 0, b"v4l2 loopback", b"Virtual", b"", 0, 0x80000002, 0x2)
         return 0
@@ -93,11 +93,11 @@ CAMERA = tuple(
 @pytest.mark.parametrize(
     ("size", "rate", "wanted"),
     [
-        ((1280, 720), 30, Mode("mjpeg", 1280, 720, 30)),  # plain pictures come at 10 a second only
+        ((1280, 720), 30, Mode("mjpeg", 1280, 720, 30)),  # uncompressed pictures come at 10 a second only
         ((640, 480), 30, Mode("yuyv422", 640, 480, 30)),
         ((1280, 720), 10, Mode("yuyv422", 1280, 720, 10)),
         ((1920, 1080), 24, Mode("mjpeg", 1920, 1080, 24)),
-        ((1280, 720), 60, Mode("mjpeg", 1280, 720, 30)),  # the best there is
+        ((1280, 720), 60, Mode("mjpeg", 1280, 720, 30)),  # the highest rate it has
     ],
 )
 def test_mjpeg_where_only_it_reaches_the_rate(size: tuple[int, int], rate: float, wanted: Mode) -> None:

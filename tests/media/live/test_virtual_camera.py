@@ -18,7 +18,7 @@ SENT: list[np.ndarray] = []
 
 
 class Backend:
-    """What pyvirtualcam asks of a driver."""
+    """The interface of pyvirtualcam's backends."""
 
     def __init__(self, *, width: int, height: int, fps: float, fourcc: int, device: str | None, **_: Any) -> None:
         self.name = device or "Test Camera"

@@ -1,4 +1,4 @@
-"""What is said where there is no window. The window itself: tests/jobs/live/test_webcam.py."""
+"""Messages where no window can be opened. The window itself is tested in tests/jobs/live/test_webcam.py."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_no_display(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @LINUX
-def test_a_display_that_nobody_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_display_without_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """Qt would end the process."""
     monkeypatch.setenv("DISPLAY", ":977")
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)

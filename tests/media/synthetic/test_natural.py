@@ -1,4 +1,4 @@
-"""The clip for measuring: the same every time, and in its statistics like film."""
+"""The clip for benchmarks: the same every time, with the statistics of film."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_statistics_of_film() -> None:
     assert psnr(frames[0].y, frames[-1].y) < psnr(frames[0].y, frames[1].y)
 
 
-def test_the_clip_is_as_asked_and_costs_a_codec_what_film_does(tmp_path: Path) -> None:
+def test_the_clip_needs_as_many_bits_as_film(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     write_natural_clip(path, frames=24, size=(640, 360), fps=25)
     info = probe(path)
