@@ -1,6 +1,6 @@
 """One style on several devices: a process for each, which share files, or the parts of one file.
 
-A part is made of whole fragments (`realtime.media.files.resumable`): each begins with a key frame and refers to nothing
+A part is made of whole fragments (`realtime.media.files.fragments`): each begins with a key frame and refers to nothing
 outside itself. Where they begin is read from the file's packets, and each process seeks there. When all are made, the
 file is read once more for the times, the sound and the rest, and the fragments go into the output one after the other.
 """
@@ -30,9 +30,10 @@ from realtime.errors import DeviceLost, InputError, RestyleError, one_line
 from realtime.jobs import batch
 from realtime.jobs.partition import plan_parts
 from realtime.jobs.video import Report, restyle_video
+from realtime.media.files.fragments import Part, work_folder
 from realtime.media.files.frame_times import Unclear
 from realtime.media.files.image_sequence import is_sequence
-from realtime.media.files.resumable import OtherTimes, Part, work_folder
+from realtime.media.files.resumable import OtherTimes
 from realtime.options import EngineOptions, VideoOptions
 from realtime.results import BatchSummary, PartSummary, Progress, StageSummary, VideoSummary
 from realtime.transnet.checkpoint import StyleCard

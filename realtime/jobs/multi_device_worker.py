@@ -19,7 +19,7 @@ from realtime.engines.painter import FramePainter
 from realtime.errors import DeviceLost, DiskFull, RestyleError, one_line
 from realtime.jobs.partition import paint_part
 from realtime.jobs.video import restyle_video
-from realtime.media.files.resumable import Part
+from realtime.media.files.fragments import Part
 from realtime.memory import keep_memory
 from realtime.options import EngineOptions, VideoOptions
 from realtime.results import PartSummary, Progress, VideoSummary
