@@ -13,8 +13,8 @@ import torch
 
 from realtime.engines.cuda.engine import CudaEngine, Plan
 from realtime.errors import DeviceLost
-from realtime.media.files import resumable, surfaces, writer
-from realtime.media.files.resumable import work_folder
+from realtime.media.files import output_spec, surfaces
+from realtime.media.files.fragments import FRAMES, work_folder
 from realtime.stylizer import Stylizer
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import identity_network
@@ -42,7 +42,7 @@ def stylizer(tmp_path: Path) -> Stylizer:
 def there(monkeypatch: pytest.MonkeyPatch) -> HostSurfaces:
     codecs = HostSurfaces()
     monkeypatch.setattr(surfaces, "CudaSurfaces", lambda index, bind: codecs)
-    monkeypatch.setattr(writer, "AUTO_SURFACE_ENCODERS", {"libx264": "libx264"})
+    monkeypatch.setattr(output_spec, "AUTO_SURFACE_ENCODERS", {"libx264": "libx264"})
     return codecs
 
 
@@ -76,9 +76,9 @@ def test_where_the_cpu_looks_frames_come_to_it(
 
 
 def test_a_device_that_is_lost_ends_the_run_and_keeps_what_is_done(
-    stylizer: Stylizer, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stylizer: Stylizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resumable, "FRAMES", 5)
+    clip = Clip(tmp_path / "a.mp4", frames=FRAMES + 30).make()
     engine = stylizer.engine
     assert isinstance(engine, CudaEngine)
     begin, calls = engine._begin, 0
@@ -86,7 +86,7 @@ def test_a_device_that_is_lost_ends_the_run_and_keeps_what_is_done(
     def failing(*args: object, **options: object) -> object:
         nonlocal calls
         calls += 1
-        if calls == 6:
+        if calls == FRAMES // 4 + 6:
             raise torch.AcceleratorError("CUDA error: unspecified launch failure")
         return begin(*args, **options)  # type: ignore[arg-type]
 

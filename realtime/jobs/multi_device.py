@@ -1,6 +1,6 @@
 """One style on several devices of this machine, which share files, or the parts of one file.
 
-Each device has an engine and a thread of its own. A part is made of whole fragments (`realtime.media.files.resumable`):
+Each device has an engine and a thread of its own. A part is made of whole fragments (`realtime.media.files.fragments`):
 each begins with a key frame and refers to nothing outside itself. Where they begin is read from the file's packets, and
 each device seeks there. When all are made, the file is read once more for the times, the sound and the rest, and the
 fragments go into the output one after the other.
@@ -25,10 +25,11 @@ from realtime.errors import DeviceLost, DiskFull, InputError, RestyleError, one_
 from realtime.jobs import batch
 from realtime.jobs.partition import paint_part, plan_parts
 from realtime.jobs.video import Report, restyle_video
+from realtime.media.files.fragments import Part, work_folder
 from realtime.media.files.frame_times import Unclear
 from realtime.media.files.image_sequence import is_sequence
 from realtime.media.files.inputs import Job as VideoJob
-from realtime.media.files.resumable import OtherTimes, Part, work_folder
+from realtime.media.files.resumable import OtherTimes
 from realtime.options import EngineOptions, VideoOptions
 from realtime.results import BatchSummary, PartSummary, Progress, StageSummary, VideoSummary
 from realtime.transnet.checkpoint import StyleCard

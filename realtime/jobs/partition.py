@@ -13,9 +13,10 @@ from realtime import pipeline
 from realtime.engines.painter import FramePainter
 from realtime.frames import Frame
 from realtime.jobs.video import Report, device_surfaces, frames_reporter, identity, painting, pipeline_sizes
+from realtime.media.files.fragments import Part
 from realtime.media.files.frame_times import picture_times
 from realtime.media.files.reader import VideoReader
-from realtime.media.files.resumable import FRAMES, Part, PartWriter, ResumableWriter, split
+from realtime.media.files.resumable import ResumableWriter
 from realtime.options import VideoOptions
 from realtime.results import PartSummary, StageSummary
 
@@ -47,14 +48,12 @@ def plan_parts(
             encoder=options.encoder,
             quality=options.quality,
             overwrite=options.overwrite,
-            anew=options.overwrite or not options.resume,
+            discard_existing=options.overwrite or not options.resume,
         )
         try:
-            parts = split(times, count, writer.has)
-            done = sum(writer.has(number) for number in range(len(times) // FRAMES))
+            return writer.split(times, count)
         finally:
-            writer.leave()
-    return parts, done * FRAMES
+            writer.close()
 
 
 def paint_part(
@@ -90,11 +89,11 @@ def paint_part(
             surfaces=surfaces,
             part=(part.begin, part.stop),
         ) as reader,
-        PartWriter(
+        ResumableWriter(
             output,
             reader,
             job=identity(painter, options),
-            first=part.first,
+            part=part.first,
             encoder=options.encoder,
             quality=options.quality,
             overwrite=options.overwrite,

@@ -16,12 +16,13 @@ from realtime.engines.painter import FramePainter
 from realtime.errors import InputError
 from realtime.frames import Frame
 from realtime.media.convert.split_screen import compare
-from realtime.media.files.disk_space import check_space, estimate
+from realtime.media.files.disk_space import check_space
+from realtime.media.files.fragments import work_folder
 from realtime.media.files.image_sequence import SequenceWriter, is_sequence
 from realtime.media.files.reader import VideoReader
-from realtime.media.files.resumable import ResumableWriter, work_folder
+from realtime.media.files.resumable import ResumableWriter
 from realtime.media.files.surfaces import CudaSurfaces
-from realtime.media.files.writer import VideoWriter
+from realtime.media.files.writer import OutputWriter, VideoWriter
 from realtime.options import VideoOptions
 from realtime.results import Progress, StageSummary, VideoSummary
 
@@ -75,7 +76,7 @@ def restyle_video(
     ) as reader:
         plan = _Plan(painter, reader, output, options)
         with plan.open_writer(None if options.compare or plan.large else surfaces, join_parts) as writer:
-            on_device = isinstance(writer, VideoWriter) and writer.takes_surfaces
+            on_device = isinstance(writer, OutputWriter) and writer.takes_surfaces
             work = painting(painter, options, on_device=on_device, trace=trace)
             started = time.perf_counter()
             if trace is not None:
@@ -143,14 +144,13 @@ class _Plan:
         self.large = self.painter.is_large(reader.width, reader.height)
         if note := self.painter.size_note(reader.width, reader.height):
             self.notes.append(note)
-        share = min(1.0, total / reader.info.frames) if total and reader.info.frames else 1.0
-        needed = estimate(reader.info, width=reader.width, height=reader.height, frames=total, share=share)
-        if warning := check_space(Path(output), needed, copies=2 if options.resume else 1):
+        size, copies = (reader.width, reader.height), 2 if options.resume else 1
+        if warning := check_space(Path(output), reader.info, size=size, frames=total, copies=copies):
             self.warnings.append(warning)
         if not options.resume and work_folder(output).is_dir():
             self.notes.append(f"{work_folder(output)}: holds unfinished work on this output, which --resume continues")
 
-    def open_writer(self, surfaces: CudaSurfaces | None, join_parts: bool) -> VideoWriter | SequenceWriter:
+    def open_writer(self, surfaces: CudaSurfaces | None, join_parts: bool) -> OutputWriter | SequenceWriter:
         """The writer that the output's name and the options ask for."""
         options = self.options
         if is_sequence(self.output):
@@ -173,7 +173,7 @@ class _Plan:
             encoder=options.encoder,
             quality=options.quality,
             overwrite=options.overwrite,
-            anew=options.overwrite and not join_parts,
+            discard_existing=options.overwrite and not join_parts,
         )
         self.resumed = writer.frames_done
         return writer

@@ -10,7 +10,7 @@ from typing import Any
 from realtime.errors import InputError, RestyleError
 from realtime.media import opencv
 from realtime.media.live import v4l2
-from realtime.media.live.sound import microphones
+from realtime.media.live.microphone import microphones
 from realtime.media.live.sources import list_cameras
 from realtime.media.live.virtual_camera import VirtualCamera
 from realtime.media.messages import problem_of, quiet_libraries

@@ -14,7 +14,7 @@ import av
 import numpy as np
 import pytest
 
-from realtime.media.files.resumable import work_folder
+from realtime.media.files.fragments import work_folder
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import identity_network
 

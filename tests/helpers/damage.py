@@ -16,8 +16,9 @@ import numpy as np
 
 from realtime import pipeline
 from realtime.errors import RestyleError, StageError
+from realtime.media.files.fragments import work_folder
 from realtime.media.files.reader import VideoReader
-from realtime.media.files.resumable import ResumableWriter, work_folder
+from realtime.media.files.resumable import ResumableWriter
 from realtime.media.files.writer import VideoWriter
 from tests.helpers.clips import Clip, decoded
 

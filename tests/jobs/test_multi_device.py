@@ -16,10 +16,10 @@ import torch
 from realtime.errors import DeviceLost, InputError, RestyleError
 from realtime.jobs.multi_device import Fleet, Process, expand
 from realtime.jobs.multi_device_worker import serve
-from realtime.media.files import resumable
+from realtime.media.files import fragments
+from realtime.media.files.fragments import work_folder
 from realtime.media.files.frame_times import Unclear, picture_times
 from realtime.media.files.probe import probe
-from realtime.media.files.resumable import split, work_folder
 from realtime.pipeline import Cancelled
 from realtime.stylizer import Stylizer
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
@@ -87,7 +87,7 @@ def test_earlier_work_is_kept(fleet: Fleet, style: Path, clip: Path, alone: Path
     fleet.first.paint_part(clip, target, parts[1], quality=10)
     assert sorted(path.name for path in work_folder(target).glob("0*.json")) == ["000001.json"]
     summary = fleet.video(clip, target, quality=10, resume=True)
-    assert (summary["resumed"], summary["parts"]) == (resumable.FRAMES, 2)
+    assert (summary["resumed"], summary["parts"]) == (fragments.FRAMES, 2)
     same(alone, target)
 
 
@@ -205,17 +205,6 @@ def test_a_worker_without_a_style() -> None:
     assert answers[0]["code"] == 2
     serve([], answers.append)
     assert len(answers) == 1
-
-
-def test_how_work_is_split(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resumable, "FRAMES", 10)
-    times = list(range(0, 930, 10))  # nine fragments and three pictures
-    parts = split(times, 2, lambda number: False)
-    assert [(p.first, p.count, p.begin, p.stop) for p in parts] == [(0, 4, 0, 400), (4, 5, 400, 900)]
-    assert split(times[:90], 2, lambda number: False)[-1].stop is None
-    holes = split(times, 2, lambda number: number in (0, 3, 4))
-    assert [(p.first, p.count) for p in holes] == [(1, 2), (5, 1), (6, 3)]
-    assert split(times, 2, lambda number: True) == []
 
 
 def test_times_from_packets(clip: Path, tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ from realtime.media.convert.rgb import rgb_from_frame
 from realtime.media.files.stills import write_image
 from realtime.media.live import window
 from realtime.media.live.camera import Camera
-from realtime.media.live.sound import Microphone, SoundFeed, microphones
+from realtime.media.live.microphone import Microphone, microphones
+from realtime.media.live.sound import SoundFeed
 from realtime.media.live.virtual_camera import VirtualCamera
 from realtime.options import EngineOptions, LiveOptions, PaintOptions
 from realtime.results import Latency, LiveSummary

@@ -12,7 +12,7 @@ _FILTERS = ("split", "palettegen", "paletteuse")
 
 
 class Palette:
-    """FFmpeg's palettegen and paletteuse, anew for each picture, so that memory does not grow with length.
+    """FFmpeg's palettegen and paletteuse on each picture by itself, so that memory does not grow with the length.
 
     Args:
         width, height: of the pictures.
@@ -32,18 +32,18 @@ class Palette:
             )
         graph: Any = Graph()
         source = graph.add_buffer(width=width, height=height, format="bgra", time_base=time_base)
-        split, made = graph.add("split"), graph.add("palettegen", "stats_mode=single:reserve_transparent=0")
-        used, sink = graph.add("paletteuse", "new=1:dither=sierra2_4a"), graph.add("buffersink")
+        split, palettegen = graph.add("split"), graph.add("palettegen", "stats_mode=single:reserve_transparent=0")
+        paletteuse, sink = graph.add("paletteuse", "new=1:dither=sierra2_4a"), graph.add("buffersink")
         source.link_to(split)
-        split.link_to(made, 0, 0)
-        split.link_to(used, 1, 0)
-        made.link_to(used, 0, 1)
-        used.link_to(sink)
+        split.link_to(palettegen, 0, 0)
+        split.link_to(paletteuse, 1, 0)
+        palettegen.link_to(paletteuse, 0, 1)
+        paletteuse.link_to(sink)
         graph.configure()
         self._graph = graph
 
     def feed(self, picture: Any) -> Iterator[Any]:
-        """Pictures in 256 colours (pal8) that are ready; `picture` is bgra, None ends them."""
+        """The pictures in 256 colours (pal8) that are ready after one more picture (bgra); None for the rest."""
         import av.error
 
         self._graph.push(picture)

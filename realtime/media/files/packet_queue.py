@@ -1,4 +1,4 @@
-"""The side channel from reader to writer: packets of audio, subtitles and data that are copied, not styled."""
+"""The way from reader to writer for packets of audio, subtitles and data, which are copied and not stylized."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from av.packet import Packet
 
 
-class PacketTape:
-    """Packets in the order in which the file holds them. The reader's thread puts, the writer's thread takes.
+class PacketQueue:
+    """Packets in the order of the file. The reader's thread puts them, the writer's thread takes them.
 
-    Nothing is kept for streams that nobody asked for, so that a reader without a writer does not pile up packets.
+    Packets of streams that nobody asked for are not kept, so that they do not pile up in a reader without a writer.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class PacketTape:
                 self._packets.append(packet)
 
     def take(self, until: float | None = None) -> Iterator[Packet[Any]]:
-        """Take packets from the front, as long as they start no later than `until` seconds (all where None)."""
+        """Remove and return packets from the front that begin no later than `until` seconds (all where None)."""
         while True:
             with self._lock:
                 if not self._packets:
@@ -56,7 +56,7 @@ class PacketTape:
 
 
 def packet_time(packet: Packet[Any]) -> Fraction | None:
-    """Decoding time (else presentation time) of a packet in seconds, None where it has neither."""
+    """Decoding time (else presentation time) of a packet in seconds; None where it has neither."""
     stamp = packet.dts if packet.dts is not None else packet.pts
     return None if stamp is None else stamp * Fraction(packet.time_base)
 

@@ -13,7 +13,7 @@ from realtime.media.convert.hdr import hdr_kind
 from realtime.media.files.decoder import PictureDecoder, PictureTimes
 from realtime.media.files.demuxer import Demuxer
 from realtime.media.files.frame_converter import FrameConverter
-from realtime.media.files.packet_queue import PacketTape
+from realtime.media.files.packet_queue import PacketQueue
 from realtime.media.files.probe import MediaInfo, probe
 from realtime.media.files.selection import Selection, output_shape
 from realtime.media.files.side_packets import SidePackets
@@ -28,7 +28,7 @@ class VideoReader:
     are held, also after the reader is closed, and must not be written to. Any other pixel format is converted, once, to
     8-bit 4:2:0 with the matrix and range of the source (RGB: limited-range BT.709).
 
-    One thread reads; another may take packets from the tape.
+    One thread reads; another may take the packets.
 
     Attributes:
         path: the file, as given.
@@ -39,7 +39,7 @@ class VideoReader:
         info: what `probe` says of the file; its colour is that of the frames.
         width, height: size of the frames.
         sample_aspect_ratio: pixel aspect of the frames; None where unspecified.
-        tape: packets of the streams that the writer asked for.
+        packets: those of the streams that the writer asked for.
         warnings: what went wrong without stopping the work, in words; complete once the iteration has ended.
         notes: what was done to the pictures beyond copying their planes, in words; complete then, too.
     """
@@ -85,7 +85,7 @@ class VideoReader:
             name = os.fspath(path)
             raise MediaError(f"{name}: is HDR ({kind}), and --hdr error keeps it out; --hdr tonemap makes it SDR")
         self.width, self.height, self.sample_aspect_ratio = output_shape(info, size)
-        self.tape = PacketTape()
+        self.packets = PacketQueue()
         self.warnings: list[str] = []
         self.notes: list[str] = []
         self._begun = self._closed = False
@@ -151,7 +151,7 @@ class VideoReader:
             self._demuxer.release()
 
     def retain(self) -> None:
-        """Keep the file open until `release`, even past `close`: packets on the tape refer to its streams."""
+        """Keep the file open until `release`, even past `close`: queued packets refer to its streams."""
         self._demuxer.retain()
 
     def release(self) -> None:
@@ -172,14 +172,14 @@ class VideoReader:
     def _read(self) -> Iterator[Frame]:
         base, video = self.info.time_base, self.info.video_index
         begin, stop = self._selection.bounds()
-        side = SidePackets(self.tape, cut=self.is_cut, stop=None if stop is None else stop * base)
+        side = SidePackets(self.packets, cut=self.is_cut, stop=None if stop is None else stop * base)
         if begin is not None:
             self._demuxer.seek(begin)
         decoder = PictureDecoder(self._demuxer.stream, on_device=self.decoder == "cuda")
         times = PictureTimes(self.info)
         origin: int | None = None if self.is_cut else 0
         last_end: Fraction | None = None
-        packets = self._demuxer.packets(self.tape.wanted)
+        packets = self._demuxer.packets(self.packets.wanted)
         for packet in packets:
             if packet.stream_index != video:
                 side.put(packet)
@@ -236,7 +236,7 @@ class VideoReader:
         if stream.duration:
             expected, reached = float(stream.duration * self.info.time_base), last_end - self.info.start_time
             slack = max(1.0, 0.05 * expected)
-        elif (self._demuxer.indices("audio") | self._demuxer.indices("subtitle")) - self.tape.wanted:
+        elif (self._demuxer.indices("audio") | self._demuxer.indices("subtitle")) - self.packets.wanted:
             return  # the stream that reaches furthest may be one that was not read
         else:
             # Only the length of the whole file is known: the stream that reaches furthest must come near it.

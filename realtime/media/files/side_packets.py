@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from realtime.media.files.packet_queue import PacketTape, packet_time, shift_packet
+from realtime.media.files.packet_queue import PacketQueue, packet_time, shift_packet
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -28,7 +28,7 @@ class SidePackets:
         latest: end of the packet that reaches furthest, in seconds on the file's clock.
     """
 
-    def __init__(self, queue: PacketTape, *, cut: bool, stop: Fraction | None) -> None:
+    def __init__(self, queue: PacketQueue, *, cut: bool, stop: Fraction | None) -> None:
         self._queue, self._cut, self._stop = queue, cut, stop
         self._zero: Fraction | None = None
         self._waiting: list[Packet[Any]] = []

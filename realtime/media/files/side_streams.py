@@ -1,312 +1,190 @@
-"""The streams beside the video: what becomes of each packet on its way from the source to the output."""
+"""Everything that goes into an output beside its video: other streams of the source, its tags and its chapters."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from realtime.media.files.muxer import Muxer
+from realtime.media.files.output_spec import OutputSpec
+from realtime.media.files.packet_queue import shift_packet
+from realtime.media.files.probe import ATTACHED_PICTURE, codec_name
+from realtime.media.files.tracks import ConvertedText, CopiedTrack, ReencodedAudio, Track, copy_tags, lasting_tags
+from realtime.media.files.write_summary import WriteSummary
 
 if TYPE_CHECKING:
     from av.packet import Packet
 
-# Tags that describe the source file's bytes, not its content.
-_STALE_TAGS = frozenset(
-    {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "bps", "number_of_frames",
-     "number_of_bytes", "rotate", "vendor_id"}
-)  # fmt: skip
-_STALE_PREFIXES = ("_statistics_", "bps-", "duration-", "number_of_")
+    from realtime.media.files.reader import VideoReader
+
+_EXACT = Fraction(1, 1000)
 
 
-class Track(Protocol):
-    """What becomes of one copied stream."""
+class SideOutput:
+    """What is written beside the video. This base class writes nothing."""
 
-    def feed(self, packet: Packet[Any]) -> Iterable[Packet[Any]]:
-        """Packets for the output, from one packet of the source."""
+    may_be_damaged = False
+    """Whether packets come from a file, so that the container may refuse some."""
 
-    def flush(self) -> Iterable[Packet[Any]]:
-        """What is left at the end."""
-
-
-class Copied:
-    """A stream whose packets go into the output as they are; only impossible time stamps are mended."""
-
-    note: str | None = None
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-        self._last: int | None = None
-        self._next = 0
-
-    def feed(self, packet: Packet[Any]) -> Iterable[Packet[Any]]:
-        if packet.size == 0 and self._stream.type != "subtitle":
-            return
-        if packet.dts is None:
-            packet.dts = packet.pts if packet.pts is not None else self._next
-        if packet.pts is None:
-            packet.pts = packet.dts
-        if self._last is not None and packet.dts <= self._last and self._stream.type != "subtitle":
-            packet.dts = self._last + 1
-            packet.pts = max(packet.pts, packet.dts)
-        self._last = packet.dts
-        self._next = packet.dts + (packet.duration or 1)
-        packet.stream = self._stream
-        yield packet
-
-    def flush(self) -> Iterable[Packet[Any]]:
-        return ()
-
-
-class ConvertedText:
-    """Subtitles that are text in another notation: each line is decoded and written in the container's own."""
-
-    def __init__(self, stream: Any, source: Any) -> None:
-        self._stream = stream
-        self._source = source
-
-    @classmethod
-    def create(cls, container: Any, source: Any, codec: str) -> ConvertedText | None:
-        """A track in `container`; None where this build of FFmpeg cannot do it."""
-        import av.error
-
-        try:
-            source.codec_context.open(strict=False)
-            header = source.codec_context.subtitle_header
-            if not header:
-                return None
-            stream = container.add_stream(codec)
-        except (ValueError, AttributeError, av.error.FFmpegError):
-            return None
-        stream.codec_context.subtitle_header = header
-        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
-        copy_tags(source, stream)
-        return cls(stream, source)
-
-    def feed(self, packet: Packet[Any]) -> Iterable[Packet[Any]]:
-        import av.error
-
-        stamp = packet.pts if packet.pts is not None else packet.dts
-        if not packet.size or stamp is None:
-            return
-        try:
-            text = self._source.codec_context.decode2(packet)
-            if text is None or not len(text):
-                return
-            out = self._stream.codec_context.encode_subtitle(text)
-        except (av.error.FFmpegError, ValueError):
-            return
-        if not out.size:
-            return
-        base = Fraction(packet.time_base)
-        out.pts = out.dts = stamp
-        out.duration = packet.duration or 0
-        out.time_base = base
-        out.stream = self._stream
-        yield out
-
-    def flush(self) -> Iterable[Packet[Any]]:
-        return ()
-
-
-class ReencodedAudio:
-    """An audio track that the container cannot hold: decoded, resampled to what the encoder takes, encoded.
-
-    Attributes:
-        codec: what it becomes.
-        mixed: whether it has fewer channels than before.
-    """
-
-    def __init__(self, stream: Any, source: Any, codec: str, padding: int | None) -> None:
-        self.codec = codec
-        self.mixed = False
-        self._stream = stream
-        self._source = source
-        self._resampler: Any = None
-        self._bad = 0
-        self._steady = None if padding is None else _SteadySound(stream.codec_context, padding)
-
-    @classmethod
-    def create(
-        cls, container: Any, source: Any, encoders: tuple[str, ...], *, steady: bool = False
-    ) -> ReencodedAudio | None:
-        """A track in `container`, with the first of `encoders` that takes it; None where it cannot be done.
+    def advance(self, until: float | None, shift: Fraction) -> None:
+        """Write what belongs beside the video.
 
         Args:
-            container: the output.
-            source: the stream of the input.
-            encoders: names, the best first.
-            steady: the container knows no times: sound must begin at 0 and have no gaps.
+            until: the output's time in seconds up to which to write; None for all that has come.
+            shift: seconds by which the output's times are earlier than the source's.
         """
-        from av.codec.codec import Codec, UnknownCodecError
 
-        if source.codec_context is None or not source.codec_context.sample_rate:
-            return None
-        given = source.codec_context.layout
-        layouts = [given.name]
-        if "(side)" in given.name:  # the same loudspeakers, for all that encoders care
-            layouts.append(given.name.replace("(side)", ""))
-        # Rather another encoder than fewer loudspeakers.
-        for name, layout in [*((n, x) for n in encoders for x in layouts), *((n, "stereo") for n in encoders)]:
-            try:
-                codec = Codec(name, "w")
-            except UnknownCodecError:
-                continue
-            rates = codec.audio_rates or []
-            rate = source.codec_context.sample_rate
-            if rates and rate not in rates:
-                # The nearest rate that loses nothing; else the highest there is.
-                rate = min((r for r in rates if r >= rate), default=max(rates))
-            padding = _padding(name, rate, layout)
-            if padding is None:
-                continue
-            stream = container.add_stream(name, rate=rate)
-            context = stream.codec_context
-            context.layout = layout
-            context.bit_rate = _bit_rate(name, context.layout.nb_channels)
-            stream.time_base = context.time_base = Fraction(1, rate)
-            copy_tags(source, stream)
-            made = cls(stream, source, str(codec.canonical_name), padding if steady else None)
-            made.mixed = context.layout.nb_channels < given.nb_channels
-            return made
-        return None
+    def finish(self, shift: Fraction) -> None:
+        """Write the rest."""
 
-    @property
-    def note(self) -> str | None:
-        """What went wrong without stopping the work."""
-        return f"{self._bad} damaged audio packets were skipped" if self._bad else None
+    def close(self) -> None:
+        """Give back what is held."""
 
-    def feed(self, packet: Packet[Any]) -> Iterable[Packet[Any]]:
+
+class SideStreams(SideOutput):
+    """The streams of a file beside its video: copied where the container can hold them, else converted or left out."""
+
+    def __init__(self, spec: OutputSpec, reader: VideoReader, muxer: Muxer, video: Any, summary: WriteSummary) -> None:
+        """Add streams, tags and chapters to an output that has not been started.
+
+        The reader stays open until `close`, as its packets refer to its streams. `video` is the output's video stream;
+        the summary is told what becomes of each stream.
+        """
+        self._spec, self._muxer, self._reader, self._summary = spec, muxer, reader, summary
+        self._tracks: dict[int, Track] = {}
+        source = reader.container
+        self._has_chapters = bool(source.chapters())
+        reader.retain()
+        try:
+            for stream in source.streams:
+                if stream.index == reader.info.video_index:
+                    copy_tags(stream, video)
+                else:
+                    self._add(stream)
+            self._add_tags()
+        except BaseException:
+            reader.release()
+            raise
+        self.may_be_damaged = bool(self._tracks)
+        reader.packets.want(self._tracks)
+
+    # Before the start
+
+    def _add(self, stream: Any) -> None:
+        holds, suffix, summary = self._spec.holds, self._spec.path.suffix, self._summary
+        kind, codec = stream.type, codec_name(stream)
+        is_cover = kind == "video" and bool(int(stream.disposition) & ATTACHED_PICTURE)
+        what = f"{'cover art' if is_cover else kind} {stream.index} ({codec})"
+        if holds.video_only and kind in ("audio", "subtitle", "data"):
+            summary.dropped.append(f"{what}: {suffix} holds pictures only")
+        elif kind == "audio":
+            self._add_audio(stream, codec, what)
+        elif kind == "data" and (self._has_chapters or stream.metadata.get("timecode")):
+            pass  # a chapter or time code track: it is made again from the tags
+        elif self._copies(stream, codec, is_cover):
+            summary.copied.append(what)
+        elif kind == "subtitle" and self._convert_subtitles(stream, codec):
+            summary.converted.append(f"{what} to {holds.text}")
+        elif is_cover:
+            summary.dropped.append(f"{what}: not kept in {suffix}")
+        elif kind == "video":
+            summary.dropped.append(f"{what}: only one video track is styled")
+        elif kind == "subtitle":
+            summary.dropped.append(f"{what}: {suffix} cannot hold it")
+        else:
+            summary.dropped.append(f"{what}: {suffix} cannot hold it as FFmpeg writes it")
+
+    def _copies(self, stream: Any, codec: str, is_cover: bool) -> bool:
+        """Copy a stream that is not audio, where the container can hold it."""
+        holds = self._spec.holds
+        if stream.type == "attachment":
+            return holds.attachments and self._attach(stream)
+        can = {"subtitle": codec in holds.subtitles, "data": codec in holds.data, "video": is_cover and holds.cover_art}
+        return can.get(stream.type, False) and self._copy(stream)
+
+    def _copy(self, stream: Any) -> bool:
+        """Add a stream for packets to be copied to; False where the container refuses the codec."""
         import av.error
 
         try:
-            frames = self._source.decode(packet)
-        except (av.error.FFmpegError, ValueError):
-            self._bad += 1
-            return
-        for frame in frames:
-            yield from self._encode(frame)
+            copy = self._muxer.container.add_stream_from_template(stream, opaque=True)
+        except (ValueError, av.error.FFmpegError):
+            return False
+        copy_tags(stream, copy)
+        self._tracks[stream.index] = CopiedTrack(copy)
+        return True
 
-    def flush(self) -> Iterable[Packet[Any]]:
-        import av.error
+    def _attach(self, stream: Any) -> bool:
+        name, kind = stream.name or f"attachment-{stream.index}", stream.mimetype or "application/octet-stream"
+        try:
+            self._muxer.container.add_attachment(name, kind, stream.data)
+        except (ValueError, AttributeError):
+            return False
+        return True
 
-        with contextlib.suppress(av.error.FFmpegError, EOFError):
-            for frame in self._source.decode(None):
-                yield from self._encode(frame)
-        if self._resampler is not None:
-            yield from self._encode(None)
-            if self._steady is not None:
-                for piece in self._steady.rest():
-                    yield from self._stream.encode(piece)
-            yield from self._stream.encode(None)
-
-    def _encode(self, frame: Any) -> Iterable[Packet[Any]]:
-        from av.audio.resampler import AudioResampler
-
-        if self._resampler is None:
-            context = self._stream.codec_context
-            self._resampler = AudioResampler(
-                format=context.format.name,
-                layout=context.layout.name,
-                rate=context.sample_rate,
-                frame_size=None if self._steady is not None else context.frame_size or None,
+    def _add_audio(self, stream: Any, codec: str, what: str) -> None:
+        holds, suffix = self._spec.holds, self._spec.path.suffix
+        copies = holds.copies_audio(codec)
+        late = holds.fixed_rate and not self._begins_with_video(stream)
+        if copies and not late and self._copy(stream):
+            self._summary.copied.append(what)
+        else:
+            track = ReencodedAudio.create(
+                self._muxer.container, stream, holds.audio_encoders, without_gaps=holds.fixed_rate
             )
-        for piece in self._resampler.resample(frame):
-            for whole in (piece,) if self._steady is None else self._steady.feed(piece):
-                yield from self._stream.encode(whole)
+            if track is None:
+                self._summary.dropped.append(f"{what}: cannot be decoded, and {suffix} cannot hold it")
+                return
+            self._tracks[stream.index] = track
+            lost = "when it begins" if late and copies else codec
+            how = ", mixed to stereo" if track.mixed else ""
+            self._summary.converted.append(f"{what} to {track.codec}{how}: {suffix} cannot hold {lost}")
+        self._summary.audio_streams += 1
 
+    def _begins_with_video(self, stream: Any) -> bool:
+        """Whether a stream's clock begins with the first picture, to a millisecond."""
+        if stream.start_time is None or self._reader.is_cut:
+            return False
+        return bool(abs(stream.start_time * Fraction(stream.time_base) - self._spec.shift) < _EXACT)
 
-class _SteadySound:
-    """Sound without gaps that begins at time 0, less the samples that the encoder itself puts before it.
+    def _convert_subtitles(self, stream: Any, codec: str) -> bool:
+        holds = self._spec.holds
+        if holds.text is None or not holds.converts_subtitles(codec):
+            return False
+        track = ConvertedText.create(self._muxer.container, stream, holds.text)
+        if track is not None:
+            self._tracks[stream.index] = track
+        return track is not None
 
-    A decoder plays those, too, where the container cannot say how many there are. So as many samples are left out at
-    the beginning, and everything after them is heard at its time.
-    """
+    def _add_tags(self) -> None:
+        self._muxer.container.metadata.update(lasting_tags(self._reader.info.metadata))
+        chapters = self._reader.chapters()
+        if chapters and self._spec.holds.chapters:
+            self._muxer.container.set_chapters(chapters)
+        elif chapters:
+            self._summary.dropped.append(f"{len(chapters)} chapters: {self._spec.path.suffix} cannot hold them")
 
-    def __init__(self, context: Any, padding: int) -> None:
-        from av.audio.fifo import AudioFifo
+    # During the work
 
-        self._context = context
-        self._fifo: Any = AudioFifo()
-        self._next = self._written = padding
+    def advance(self, until: float | None, shift: Fraction) -> None:
+        for packet in self._reader.packets.take(None if until is None else until + float(shift)):
+            if shift:
+                shift_packet(packet, -shift)
+            track = self._tracks.get(packet.stream_index)
+            if track is not None:
+                self._mux(packet.stream_index, track.feed(packet))
 
-    def feed(self, piece: Any) -> Iterable[Any]:
-        """Whole frames for the encoder, from a resampled piece."""
-        begin = self._next
-        if piece.pts is not None:
-            begin = round(piece.pts * Fraction(piece.time_base) * self._context.sample_rate)
-        planar = piece.format.is_planar
-        samples = piece.to_ndarray()
-        if not planar:
-            samples = samples.reshape(-1, len(piece.layout.channels)).T
-        if begin < self._next:
-            samples = samples[:, self._next - begin :]
-        elif begin > self._next:
-            samples = np.pad(samples, ((0, 0), (begin - self._next, 0)))
-        if samples.shape[1]:
-            self._next += samples.shape[1]
-            self._put(samples, piece, planar)
-        size = self._context.frame_size or samples.shape[1]
-        while size and self._fifo.samples >= size:
-            yield self._frame(size)
+    def finish(self, shift: Fraction) -> None:
+        self.advance(None, shift)
+        for index, track in self._tracks.items():
+            self._mux(index, track.flush())
+            if track.note:
+                self._summary.notes.append(track.note)
 
-    def rest(self) -> Iterable[Any]:
-        """What is left at the end."""
-        if self._fifo.samples:
-            yield self._frame(self._fifo.samples)
+    def _mux(self, index: int, packets: Iterable[Packet[Any]]) -> None:
+        for packet in packets:
+            self._muxer.mux(packet, index)
 
-    def _put(self, samples: np.ndarray, like: Any, planar: bool) -> None:
-        from av.audio.frame import AudioFrame
-
-        data = samples if planar else samples.T.reshape(1, -1)
-        frame = AudioFrame.from_ndarray(np.ascontiguousarray(data), format=like.format.name, layout=like.layout.name)
-        frame.sample_rate = self._context.sample_rate
-        self._fifo.write(frame)
-
-    def _frame(self, samples: int) -> Any:
-        frame = self._fifo.read(samples)
-        frame.pts, frame.time_base = self._written, Fraction(1, self._context.sample_rate)
-        self._written += samples
-        return frame
-
-
-def _bit_rate(encoder: str, channels: int) -> int:
-    return (64_000 if "opus" in encoder else 96_000) * max(1, min(8, channels))
-
-
-def _padding(encoder: str, rate: int, layout: str) -> int | None:
-    """Samples that an encoder puts before the sound; None where it does not take this layout."""
-    import av
-    import av.error
-    from av.audio.frame import AudioFrame
-
-    context: Any = av.CodecContext.create(encoder, "w")
-    try:
-        context.sample_rate, context.layout = rate, layout
-        context.format = context.codec.audio_formats[0].name
-        context.bit_rate = _bit_rate(encoder, context.layout.nb_channels)
-        context.time_base = Fraction(1, rate)
-        context.open()
-        frame = AudioFrame(context.format.name, layout, context.frame_size or 1024)
-        for plane in frame.planes:
-            plane.update(bytes(plane.buffer_size))
-        frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
-        packets = [*context.encode(frame), *context.encode(None)]
-    except (av.error.FFmpegError, ValueError):
-        return None
-    return max(0, -int(packets[0].pts)) if packets and packets[0].pts is not None else 0
-
-
-def lasting(tags: dict[str, str]) -> dict[str, str]:
-    """Tags that still hold for another encoding of the same content."""
-    return {
-        key: value
-        for key, value in tags.items()
-        if key.lower() not in _STALE_TAGS and not key.lower().startswith(_STALE_PREFIXES)
-    }
-
-
-def copy_tags(source: Any, target: Any) -> None:
-    target.metadata.update(lasting(dict(source.metadata)))
-    target.disposition = int(source.disposition)
+    def close(self) -> None:
+        self._reader.release()

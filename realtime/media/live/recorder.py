@@ -2,85 +2,104 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from realtime.frames import ColorTags, Frame
-from realtime.media.files.packet_queue import PacketTape
-from realtime.media.files.probe import MediaInfo
-from realtime.media.files.writer import VideoWriter
+import numpy as np
+
+from realtime.errors import InputError
+from realtime.frames import Frame
+from realtime.media.files.muxer import Muxer
+from realtime.media.files.output_spec import OutputSpec, SourceVideo
+from realtime.media.files.side_streams import SideOutput
+from realtime.media.files.tracks import timed_resampler
+from realtime.media.files.writer import OutputWriter
 from realtime.media.live.sound import Sound
 
-TICKS = 90_000
-"""Units of time in a second of a recording."""
+if TYPE_CHECKING:
+    from av.packet import Packet
 
+_TICKS = 90_000
+"""Units of time in a second of a recording."""
+_SOUND_TICKS = 1_000_000
+_RATE = 48_000
+"""Samples per second of a recorded track."""
 _SMOOTHING = 0.05
 
 
-@dataclass(frozen=True)
-class LiveOrigin:
-    """What a `VideoWriter` asks of its source (`media.files.writer.Origin`), answered for pictures from no file.
+class SoundTrack(SideOutput):
+    """A recorded track: whatever sound comes becomes one stream without gaps that begins at 0 and keeps to its times.
+
+    Where the times say that sound is missing, there is silence; where the source's clock runs fast or slow, or the
+    picture's delay changes, the sound is stretched by up to a hundredth until it is in step again.
 
     Attributes:
-        path: what the pictures come from, in words.
-        width, height: of the pictures.
-        color: of the pictures.
-        rate: frames per second, roughly: each picture brings its own time.
+        codec: FFmpeg's name of the encoder.
     """
 
-    path: Path
-    width: int
-    height: int
-    color: ColorTags
-    rate: float
+    def __init__(self, container: Any, encoders: Iterable[str], mux: Callable[[Packet[Any]], None]) -> None:
+        """Add a track to an output that has not been started.
 
-    container: None = None
-    is_cut: bool = False
-    sample_aspect_ratio: Fraction | None = None
-    time_base: Fraction = Fraction(1, TICKS)
+        Args:
+            container: PyAV's.
+            encoders: names; the first one that this build has is taken. It must take stereo.
+            mux: writes the track's packets.
 
-    @property
-    def info(self) -> MediaInfo:
-        """A description in the terms of a file."""
-        return MediaInfo(
-            path=self.path,
-            formats=(),
-            video_index=0,
-            width=self.width,
-            height=self.height,
-            frames=None,
-            duration=None,
-            average_rate=Fraction(self.rate).limit_denominator(1001),
-            time_base=self.time_base,
-            start_time=0.0,
-            rotation=0,
-            display_matrix=None,
-            sample_aspect_ratio=None,
-            pix_fmt="yuv420p",
-            bit_depth=8,
-            color=self.color,
-            codec="rawvideo",
-            tagged_range=True,
-        )
+        Raises:
+            InputError: this build has none of the encoders.
+        """
+        from av.codec.codec import UnknownCodecError
 
-    @property
-    def tape(self) -> PacketTape:
-        """An empty one: there is nothing to copy."""
-        return PacketTape()
+        for name in encoders:
+            with contextlib.suppress(UnknownCodecError):
+                self._stream = container.add_stream(name, rate=_RATE)
+                break
+        else:
+            raise InputError(f"this build of FFmpeg has no encoder for sound ({', '.join(encoders)}); use --sound off")
+        context = self._stream.codec_context
+        context.layout, context.bit_rate = "stereo", 128_000
+        self._stream.time_base = context.time_base = Fraction(1, _RATE)
+        self.codec = str(context.codec.name)
+        self._mux = mux
+        self._resampler: Any = None
+        self._rate = self._end = 0
 
-    def chapters(self) -> list[dict[str, Any]]:
-        """None."""
-        return []
+    def hear(self, sound: Sound, time: float) -> None:
+        """Encode a piece of sound.
 
-    def retain(self) -> None:
-        """Nothing has to be kept open."""
+        Args:
+            sound: of any rate, with one channel or two.
+            time: where it belongs, in seconds from the beginning of the recording; what lies before 0 is cut off.
+        """
+        from av.audio.frame import AudioFrame
 
-    def release(self) -> None:
-        """Nothing was kept open."""
+        if sound.rate != self._rate:
+            self._encode(None)  # what is left, where a stream came back in another form
+            self._rate = sound.rate
+            self._resampler = timed_resampler(self._stream.codec_context, self._end, gap=0.1, stretch=_RATE // 100)
+        both = np.repeat(sound.samples, 2, axis=0) if sound.samples.shape[0] == 1 else sound.samples
+        frame = AudioFrame.from_ndarray(both, format="fltp", layout="stereo")
+        frame.sample_rate, frame.time_base = sound.rate, Fraction(1, _SOUND_TICKS)
+        frame.pts = round(time * _SOUND_TICKS)
+        self._encode(frame)
+
+    def finish(self, shift: Fraction = Fraction(0)) -> None:
+        """Encode what is left."""
+        self._encode(None)
+        for packet in self._stream.encode(None):
+            self._mux(packet)
+
+    def _encode(self, frame: Any) -> None:
+        for piece in () if self._resampler is None else self._resampler.resample(frame):
+            piece.time_base = Fraction(1, _RATE)
+            self._end = piece.pts + piece.samples
+            for packet in self._stream.encode(piece):
+                self._mux(packet)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +131,7 @@ class Recorder:
 
     Attributes:
         delay: seconds by which the sound is moved now.
+        seconds: from the first to the last picture.
     """
 
     def __init__(
@@ -125,7 +145,6 @@ class Recorder:
         encoder: str = "auto",
         quality: float | None = None,
         overwrite: bool = False,
-        threads: int = 0,
     ) -> None:
         """Open a recording.
 
@@ -134,27 +153,31 @@ class Recorder:
             first: a picture like those that will come: its size and colours.
             rate: frames per second, roughly.
             sound: whether there will be sound.
-            source: what the pictures come from, in words.
-            encoder, quality, overwrite, threads: see `VideoWriter`.
+            source: what the pictures come from. If it is a file, a recording cannot replace it.
+            encoder, quality, overwrite: see `OutputSpec`.
 
         Raises:
             InputError: the file cannot be made as asked.
         """
-        origin = LiveOrigin(Path(source), first.width, first.height, first.color, max(1.0, rate))
-        self._writer = VideoWriter(
-            path,
-            origin,
-            encoder=encoder,
-            quality=quality,
-            overwrite=overwrite,
-            threads=threads,
-            growing=True,
-            sound=sound,
+        video = SourceVideo(
+            path=Path(source),
+            width=first.width,
+            height=first.height,
+            time_base=Fraction(1, _TICKS),
+            color=first.color,
+            color_range=2 if first.color.range == "full" else 1,
+            rate=Fraction(max(1.0, rate)).limit_denominator(1001),
         )
-        self._sound = sound
+        spec = OutputSpec(path, video, encoder=encoder, quality=quality, overwrite=overwrite, growing=True)
+        self._sound: SoundTrack | None = None
+
+        def open_sound(muxer: Muxer, *_: Any) -> SideOutput:
+            self._sound = SoundTrack(muxer.container, spec.holds.audio_encoders, muxer.mux)
+            return self._sound
+
+        self._writer = OutputWriter(spec, open_sound if sound else None)
         self._begin: float | None = None
-        self._last = 0.0
-        self.delay = 0.0
+        self.seconds = self.delay = 0.0
 
     def write(self, frame: Frame, *, captured: float, shown: float) -> None:
         """Record a picture.
@@ -169,8 +192,9 @@ class Recorder:
         if self._begin is None:
             self._begin, self.delay = shown, shown - captured
         self.delay += _SMOOTHING * (shown - captured - self.delay)
-        self._last = shown - self._begin
-        self._writer.write(replace(frame, pts=round(self._last * TICKS), duration=0, time_base=Fraction(1, TICKS)))
+        self.seconds = shown - self._begin
+        pts = round(self.seconds * _TICKS)
+        self._writer.write(replace(frame, pts=pts, duration=0, time_base=Fraction(1, _TICKS)))
 
     def hear(self, sound: Sound) -> None:
         """Record a piece of sound. Before the first picture it is thrown away.
@@ -178,13 +202,9 @@ class Recorder:
         Raises:
             RestyleError: the encoder or the disk fails; what was written is kept.
         """
-        if self._begin is not None and self._sound:
-            self._writer.hear(sound, sound.time + self.delay - self._begin)
-
-    @property
-    def seconds(self) -> float:
-        """From the first to the last picture."""
-        return self._last
+        if self._begin is not None and self._sound is not None:
+            with self._writer.reporting_errors():
+                self._sound.hear(sound, sound.time + self.delay - self._begin)
 
     def finish(self, problem: str = "") -> Recording:
         """Complete the file. A recording without a single picture leaves no file.
@@ -200,13 +220,12 @@ class Recorder:
             self._writer.abort()
         else:
             self._writer.finish()
-        track = self._writer.sound_codec
-        return Recording(str(self._writer.path), summary.frames, round(self._last, 3), summary.encoder, track, problem)
+        codec = None if self._sound is None else self._sound.codec
+        path = str(self._writer.spec.path)
+        return Recording(path, summary.frames, round(self.seconds, 3), summary.encoder, codec, problem)
 
     def __enter__(self) -> Recorder:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._writer.abort()

@@ -200,6 +200,18 @@ def test_avi_keeps_sound_and_picture_in_step(tmp_path: Path, start: float, times
     assert begin[1] == pytest.approx(max(begin[0], 0.023), abs=0.001)
 
 
+def test_converted_sound_does_not_click(tmp_path: Path) -> None:
+    """Matroska rounds time stamps to milliseconds. That is no reason to cut or pad the sound in a container without."""
+    source = Clip(tmp_path / "a.mkv", frames=50, audio=["aac"], time_base=Fraction(1, 1000)).make()
+    identity(source, tmp_path / "b.avi")
+    with av.open(str(tmp_path / "b.avi")) as container:
+        wave = np.concatenate([f.to_ndarray()[0] for f in container.decode(audio=0)])[24000:72000]
+    step = 2 * np.pi * 220 / 48000  # the clip's tone: each sample of a sine follows from the two before it
+    clicks = np.abs(wave[2:] - 2 * np.cos(step) * wave[1:-1] + wave[:-2])
+    assert np.abs(wave).max() > 0.25
+    assert clicks.max() < 0.01
+
+
 def test_surround_sound(tmp_path: Path) -> None:
     """Encoders that take no 5.1, or call it otherwise, get what they take."""
     source = tmp_path / "a.mkv"

@@ -147,10 +147,10 @@ def test_size_change_in_mid_stream(tmp_path: Path) -> None:
     assert pts == sorted(set(pts))
 
 
-def test_no_packets_are_kept_without_a_writer(tmp_path: Path) -> None:
+def test_no_packets_are_queued_without_a_writer(tmp_path: Path) -> None:
     with VideoReader(Clip(tmp_path / "a.mp4", frames=50, audio=["aac"]).make()) as reader:
         list(reader)
-        assert len(reader.tape) == 0
+        assert len(reader.packets) == 0
 
 
 def test_burnt_in_counter() -> None:

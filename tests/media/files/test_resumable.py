@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 
 from realtime.errors import DiskFull, InputError
-from realtime.media.files import disk_space, resumable
+from realtime.media.files import disk_space
+from realtime.media.files.disk_space import check_space
+from realtime.media.files.fragments import work_folder
 from realtime.media.files.reader import VideoReader
-from realtime.media.files.resumable import ResumableWriter, work_folder
+from realtime.media.files.resumable import ResumableWriter
 from tests.helpers.clips import Clip, audio_packets, decoded
 from tests.helpers.media import faults, identity
 
@@ -25,11 +27,6 @@ JOB = {"strength": 1.0}
 
 class Interrupted(Exception):
     pass
-
-
-@pytest.fixture(autouse=True)
-def _short_fragments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resumable, "FRAMES", 10)
 
 
 def rhythm(count: int) -> list[int]:
@@ -46,7 +43,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(source: Path, target: Path, *, stop: int | None = None, job: dict[str, Any] = JOB, **options: Any) -> list[int]:
     """Restyles by doing nothing, up to a frame; gives the numbers of the frames that had to be encoded."""
-    with VideoReader(source) as reader, ResumableWriter(target, reader, job=job, **options) as writer:
+    writing = {"job": job, "fragment_frames": 10, **options}
+    with VideoReader(source) as reader, ResumableWriter(target, reader, **writing) as writer:
         encoded = []
         for number, frame in enumerate(reader):
             if number == stop:
@@ -144,7 +142,7 @@ def test_two_at_once(source: Path, tmp_path: Path) -> None:
 
 
 def damage_size(folder: Path) -> None:
-    file = folder / "000001.nut"
+    file = folder / "000001.packets"
     file.write_bytes(file.read_bytes()[:-20])
 
 
@@ -187,7 +185,6 @@ def test_full_disk_keeps_what_is_done(source: Path, tmp_path: Path, monkeypatch:
         run(source, target)
     assert not target.exists()
     monkeypatch.undo()
-    monkeypatch.setattr(resumable, "FRAMES", 10)
     assert run(source, target) == list(range(30, 47))
     assert faults(source, target, quality=0) == []
 
@@ -210,24 +207,22 @@ def test_a_file_that_cannot_grow(source: Path, tmp_path: Path) -> None:
     assert len(decoded(target)) == 47
 
 
-def test_space_is_asked_for_ahead(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_space_is_checked_ahead(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with VideoReader(source) as reader:
         info = reader.info
     assert info.file_size == source.stat().st_size
-    needed = disk_space.estimate(info, width=1920, height=1080, frames=200_000)
-    assert 10**8 < needed.least < needed.likely < 10**11
-    target = tmp_path / "b.mp4"
-    monkeypatch.setattr(disk_space, "free_bytes", lambda folder: 50_000_000)
+
+    def check(free: int | None, copies: int = 1) -> str | None:
+        monkeypatch.setattr(disk_space, "free_bytes", lambda folder: free)
+        return check_space(tmp_path / "b.mp4", info, size=(1920, 1080), frames=200_000, copies=copies)
+
     with pytest.raises(DiskFull, match="50 MB are free"):
-        disk_space.check_space(target, needed)
-    monkeypatch.setattr(disk_space, "free_bytes", lambda folder: needed.least * 2)
-    warning = disk_space.check_space(target, needed)
+        check(50_000_000)
+    warning = check(10**9)  # it takes 260 MB at least, and 5.2 GB probably
     assert warning is not None and "may" in warning
-    monkeypatch.setattr(disk_space, "free_bytes", lambda folder: needed.likely * 3)
-    assert disk_space.check_space(target, needed) is None
-    assert disk_space.check_space(target, needed, copies=4) is not None
-    monkeypatch.setattr(disk_space, "free_bytes", lambda folder: None)
-    assert disk_space.check_space(target, needed) is None
+    assert check(15 * 10**9) is None
+    assert check(15 * 10**9, copies=4) is not None
+    assert check(None) is None
 
 
 def test_a_transport_stream_and_a_jump_of_the_clock(tmp_path: Path) -> None:

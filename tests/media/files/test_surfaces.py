@@ -14,8 +14,8 @@ import torch
 
 from realtime.errors import InputError
 from realtime.frames import Frame, SurfaceFrame
+from realtime.media.files import output_spec
 from realtime.media.files import surfaces as surfaces_module
-from realtime.media.files import writer as writer_module
 from realtime.media.files.reader import VideoReader
 from realtime.media.files.surfaces import CudaSurfaces
 from realtime.media.files.writer import VideoWriter
@@ -103,7 +103,7 @@ def copied(clip: Path, target: Path, source: HostSurfaces | None, sink: HostSurf
 
 
 def test_from_surface_to_surface(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer_module, "AUTO_SURFACE_ENCODERS", {"libx264": "libx264"})
+    monkeypatch.setattr(output_spec, "AUTO_SURFACE_ENCODERS", {"libx264": "libx264"})
     there = HostSurfaces()
     summary, takes = copied(clip, tmp_path / "a.mp4", there, there, quality=1)
     assert takes and (there.given, there.taken, summary.frames) == (8, 8, 8)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_refusals(source: Path, tmp_path: Path) -> None:
     there = tmp_path / "there.mp4"
     there.write_bytes(b"precious")
-    cases = [
+    cases: list[tuple[Path, dict[str, Any], str]] = [
         (there, {}, "--overwrite"),
         (tmp_path / "no" / "b.mp4", {}, "does not exist"),
         (tmp_path, {}, "folder"),
@@ -37,10 +38,10 @@ def test_refusals(source: Path, tmp_path: Path) -> None:
         (tmp_path / "b.mp4", {"encoder": "aac"}, "not for video"),
         (tmp_path / "b.webm", {"encoder": "libx264"}, "cannot hold"),
         (tmp_path / "b.mp4", {"quality": 99}, "0 (best) to 51"),
-        (tmp_path / "b.mp4", {"encoder": "libx265", "width": 48, "height": 32}, "use libx264"),
+        (tmp_path / "b.mp4", {"encoder": "libx265", "size": (48, 32)}, "use libx264"),
     ]
     for target, options, words in cases:
-        with VideoReader(source) as reader, pytest.raises(InputError) as caught:
+        with VideoReader(source, size=options.pop("size", None)) as reader, pytest.raises(InputError) as caught:
             VideoWriter(target, reader, **options)
         assert words in str(caught.value), target
         assert "\n" not in str(caught.value)
@@ -147,7 +148,7 @@ def test_named_encoders(
 
 
 def test_reader_and_writer_in_two_threads(source: Path, tmp_path: Path) -> None:
-    """The reader's thread may end, and close the file, while the writer's still copies packets from the tape."""
+    """The reader's thread may end, and close the file, while the writer's still takes packets from the queue."""
     frames: list[Frame] = []
     reader = VideoReader(source)
     writer = VideoWriter(tmp_path / "b.mp4", reader)

@@ -15,44 +15,11 @@ import pytest
 
 from realtime.errors import InputError, RestyleError
 from realtime.frames import Frame
-from realtime.media.live.recorder import Recorder, Recording
+from realtime.media.live.recorder import Recorder
 from realtime.media.live.sound import Sound
 from tests.helpers.clips import audio_packets, decoded, sound_start
 from tests.helpers.planes import flat
-
-RATE = 30
-FLASH = 60
-
-
-def record(
-    path: Path,
-    delay: Callable[[int], float] = lambda n: 0.05,
-    *,
-    frames: int = 90,
-    rate: float = 44100,
-    sound: bool = True,
-    end: Callable[[Recorder], Recording] = Recorder.finish,
-    **options: object,
-) -> tuple[Recording, list[float]]:
-    """Pictures captured 30 times a second and shown with a delay; at the 60th a flash, and a tone at the same moment.
-
-    Returns:
-        what was recorded, and when each picture was shown, from the first on.
-    """
-    dark, bright = flat(96, 128, 16), flat(96, 128, 235)
-    shown, heard = [], 0
-    with Recorder(path, dark, rate=RATE, sound=sound, **options) as recorder:  # type: ignore[arg-type]
-        for number in range(frames):
-            captured = 500 + number / RATE
-            shown.append(captured + delay(number))
-            frame = bright if FLASH <= number < FLASH + 6 else dark
-            recorder.write(frame, captured=captured, shown=shown[-1])
-            while sound and (heard + 1) * 1024 / rate <= (number + 1) / RATE:
-                at = (heard * 1024 + np.arange(1024)) / rate
-                wave = np.sin(2 * np.pi * 1000 * at) * ((at >= FLASH / RATE) & (at < (FLASH + 6) / RATE))
-                recorder.hear(Sound(wave[None].astype(np.float32), round(rate), 500 + heard * 1024 / rate))
-                heard += 1
-        return end(recorder), [time - shown[0] for time in shown]
+from tests.helpers.recording import RATE, record
 
 
 def flash(path: Path) -> float:
@@ -117,7 +84,7 @@ def test_a_finished_mp4_is_a_plain_one(tmp_path: Path) -> None:
 CRASH = """
 import os, signal, sys
 from pathlib import Path
-from tests.media.live.test_recorder import record
+from tests.helpers.recording import record
 record(Path(sys.argv[1]), frames=150, end=lambda recorder: os.kill(os.getpid(), signal.SIGKILL))
 """
 

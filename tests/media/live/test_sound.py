@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 from realtime.errors import MediaError
-from realtime.media.live import sound as sound_module
-from realtime.media.live.sound import ArrivalClock, Microphone, Sound, SoundFeed, SoundTrack, microphones, sounds_of
+from realtime.media.live import microphone as microphone_module
+from realtime.media.live.microphone import Microphone, microphones
+from realtime.media.live.recorder import SoundTrack
+from realtime.media.live.sound import ArrivalClock, Sound, SoundFeed, sounds_of
 
 
 def test_a_feed_keeps_nothing_unless_somebody_listens() -> None:
@@ -59,17 +61,15 @@ def impulses(tmp_path: Path, time_of: Callable[[int], float], pieces: int = 300)
     """Errors in seconds of short sounds in a recorded track, each against the time that it was given."""
     path, wanted = tmp_path / "track.mka", []
     with av.open(str(path), "w") as container:
-        track = SoundTrack.create(container, ("no-such-encoder", "pcm_s16le"))
-        assert track is not None and track.codec == "pcm_s16le"
+        track = SoundTrack(container, ("no-such-encoder", "pcm_s16le"), container.mux_one)
+        assert track.codec == "pcm_s16le"
         for number in range(pieces):
             samples = np.zeros((1, PIECE), np.float32)
             if number % 10 == 5:
                 samples[0, 500:520] = 1
                 wanted.append(time_of(number) + 500 / RATE)
-            for packet in track.feed(Sound(samples, RATE, 0.0), time_of(number)):
-                container.mux(packet)
-        for packet in track.flush():
-            container.mux(packet)
+            track.hear(Sound(samples, RATE, 0.0), time_of(number))
+        track.finish()
     with av.open(str(path)) as container:
         frames = list(container.decode(audio=0))
     assert frames[0].pts == 0
@@ -111,13 +111,10 @@ def test_a_track_comes_into_step_again(tmp_path: Path) -> None:
 def test_a_track_goes_on_when_the_sound_comes_in_another_form(tmp_path: Path) -> None:
     path = tmp_path / "track.mka"
     with av.open(str(path), "w") as container:
-        track = SoundTrack.create(container, ["pcm_s16le"])
-        assert track is not None
+        track = SoundTrack(container, ["pcm_s16le"], container.mux_one)
         for shape, rate, begin in (((1, 8000), 8000, 0.0), ((2, 48000), 48000, 1.0)):
-            for packet in track.feed(Sound(np.full(shape, 0.5, np.float32), rate, 0.0), begin):
-                container.mux(packet)
-        for packet in track.flush():
-            container.mux(packet)
+            track.hear(Sound(np.full(shape, 0.5, np.float32), rate, 0.0), begin)
+        track.finish()
     with av.open(str(path)) as container:
         level = np.concatenate([f.to_ndarray().reshape(-1, 2)[:, 0] for f in container.decode(audio=0)]) / 32768
     assert len(level) / 48000 == pytest.approx(2.0, abs=0.01)
@@ -155,7 +152,7 @@ def test_a_microphone_that_is_none(device: str, words: str) -> None:
 
 
 def test_no_microphone_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sound_module, "microphones", list)
+    monkeypatch.setattr(microphone_module, "microphones", list)
     with pytest.raises(MediaError, match="--sound off"):
         Microphone()
 
