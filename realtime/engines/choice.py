@@ -22,8 +22,8 @@ from realtime.engines.cuda.tuning import tune
 from realtime.engines.fidelity import picture_frames
 from realtime.engines.measurement_cache import MeasurementCache
 from realtime.engines.onnx.engine import OnnxEngine
-from realtime.engines.onnx.openvino_session import OpenVinoRuntime
-from realtime.engines.onnx.ort_session import OrtRuntime
+from realtime.engines.onnx.openvino_session import openvino_runtime
+from realtime.engines.onnx.ort_session import ort_runtime
 from realtime.engines.onnx.session import Runtime
 from realtime.engines.torch.engine import TorchEngine
 from realtime.errors import InputError, RestyleError
@@ -104,7 +104,7 @@ class EngineFactory:
 
 
 def _runtime(backend: str, device: str) -> Runtime:
-    return OpenVinoRuntime(device) if backend == "openvino" else OrtRuntime(device)
+    return openvino_runtime(device) if backend == "openvino" else ort_runtime(device)
 
 
 def choose(
