@@ -21,10 +21,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from realtime.engines.onnx.builder import Quantization, Size
+from realtime.engines.onnx.builder import Quantization, Size, Value
 from realtime.engines.onnx.float_graph import FloatGraph
 from realtime.engines.onnx.int8_graph import Int8Graph
-from realtime.engines.onnx.network_graph import add_network
+from realtime.engines.onnx.steps import NetworkSteps, Step
+from realtime.errors import RestyleError
 from realtime.frames import Matrix, Range, chroma_shape, rgb_to_codes
 from realtime.transnet.folding import FoldedTransNet
 from realtime.transnet.network import MULTIPLE, PLANE_CHANNELS
@@ -66,7 +67,7 @@ def build(
     )
     size = (static[1], static[0]) if static else None
     if io == "packed":
-        codes = graph.rounded_codes(add_network(graph, graph.packed_input("cells", size), network))
+        codes = graph.rounded_codes(_add_network(graph, graph.packed_input("cells", size), network))
         graph.node("Transpose", codes, name="styled", perm=[0, 2, 3, 1])
     elif io == "planes":
         _add_planes(graph, network, size)
@@ -101,16 +102,53 @@ def _shapes(io: GraphIo, static: tuple[int, int] | None) -> dict[str, tuple[int 
     return {"rgb": (n, 3, h, w)}
 
 
+def _add_network(graph: FloatGraph, x: Value, network: FoldedTransNet) -> str:
+    """The network, step by step: packed planes, codes - 128 -> the same as floats, not rounded.
+
+    Raises:
+        RestyleError: the network has a step that cannot be exported.
+    """
+    steps = NetworkSteps(network)
+    values: dict[Step, Value] = {}
+    for step in steps.graph.nodes:
+        given, module, name = [values[before] for before in steps.inputs(step)], steps.module(step), f"net_{step.name}"
+        floats = ""
+        match steps.operation(step):
+            case "placeholder":
+                values[step] = x
+            case "output":
+                return graph.floats(given[0], name)
+            case "identity":
+                values[step] = given[0]
+            case "pixel_shuffle":
+                conv = steps.module(steps.convolution_before(step))
+                values[step] = graph.upsampled(given[0], conv, step.args[1], name)
+            case "contours":
+                values[step] = graph.contours(given[0], module, step.name)
+            case "conv":
+                floats = graph.conv(given[0], module, steps.phases(step), name)
+            case "picture_norm":
+                floats = graph.picture_norm(graph.floats(given[0], name), module, name)
+            case "relu":
+                floats = graph.node("Relu", graph.floats(given[0], name), name=name)
+            case "add":
+                terms = [graph.floats(value, f"{name}_{n}") for n, value in enumerate(given)]
+                floats = graph.node("Add", *terms, name=name)
+            case operation:
+                raise RestyleError(f"the network's step {operation!r} cannot be exported to ONNX")
+        if floats:
+            keep = steps.precedes_relu(step) or steps.is_last(step)
+            values[step] = Value(floats) if keep else graph.activation(floats, step.name)
+    raise AssertionError("a network has an output")
+
+
 def _add_styled(
     graph: FloatGraph, planes: Sequence[str], network: FoldedTransNet, size: Size | None, *, rounded: bool
 ) -> list[str]:
-    """Y and UV of any size and of `graph.plane_type`, styled; uint8 if `rounded`, else floats where the network's are.
-
-    `size` is that of Y where it is known.
-    """
+    """Y and UV of any size and of `graph.plane_type`, styled; uint8 if `rounded`. `size`: of Y where it is known."""
     sizes = (size, MULTIPLE), (size and chroma_shape(*size), MULTIPLE // 2)
     padded = [graph.pad_to_multiple(plane, n, known) for plane, (known, n) in zip(planes, sizes, strict=True)]
-    x = add_network(graph, graph.pack(padded[0], padded[1], size), network)
+    x = _add_network(graph, graph.pack(padded[0], padded[1], size), network)
     styled = graph.unpack(graph.rounded_codes(x) if rounded else graph.codes(x))
     return [
         graph.crop(x, plane, known, n, f"{x}_cropped")
