@@ -18,7 +18,7 @@ from realtime.errors import RestyleError
 from realtime.results import Summary
 from realtime.transnet.color import planes_from_rgb, rgb_to_codes
 from realtime.transnet.folding import TRAINED_IN, fold
-from realtime.transnet.network import CENTER, MULTIPLE, TransNet
+from realtime.transnet.network import CENTER, MULTIPLE, SCALE, TransNet, pack_planes, unpack_planes
 
 Sizes = Sequence[tuple[int, int, int]]
 """(width, height, pictures at once) of what is run."""
@@ -85,8 +85,8 @@ class Reference(nn.Module):
         full_h, full_w = (-(-s // MULTIPLE) * MULTIPLE for s in (h, w))
         y = F.pad(y, (0, full_w - w, 0, full_h - h), mode="replicate")
         uv = F.pad(uv, (0, full_w // 2 - broad, 0, full_h // 2 - tall), mode="replicate")
-        x = self.network(torch.cat([F.pixel_unshuffle(y, 4), F.pixel_unshuffle(uv, 2)], 1) - CENTER) + CENTER
-        return F.pixel_shuffle(x[:, :16], 4)[..., :h, :w], F.pixel_shuffle(x[:, 16:], 2)[..., :tall, :broad]
+        y, uv = unpack_planes(self.network(pack_planes(y, uv) * SCALE) / SCALE)
+        return y[..., :h, :w], uv[..., :tall, :broad]
 
     @torch.inference_mode()
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:

@@ -12,7 +12,7 @@ from realtime.engines.measurement_cache import MeasurementCache
 from realtime.engines.onnx.calibration import Calibration, calibrate
 from realtime.engines.onnx.engine import OnnxEngine
 from realtime.engines.onnx.generated_pictures import generated_pictures
-from realtime.engines.onnx.ort_session import OrtRuntime
+from realtime.engines.onnx.ort_session import ort_runtime
 from realtime.engines.torch.engine import TorchEngine
 from realtime.engines.workers import using_threads
 from realtime.transnet.network import TransNet
@@ -54,6 +54,6 @@ def _psnr(network: TransNet, calibration: Calibration) -> float:
     frames = picture_frames(seed=1)
     with (
         TorchEngine(network, device="cpu", precision="fp32", threads=1) as exact,
-        OnnxEngine(network, OrtRuntime("cpu"), precision="int8", threads=1, calibration=calibration) as int8,
+        OnnxEngine(network, ort_runtime("cpu"), precision="int8", threads=1, calibration=calibration) as int8,
     ):
         return psnr(*([engine.stylize([frame])[0] for frame in frames] for engine in (exact, int8)))

@@ -6,8 +6,7 @@ The measurement is stored in the user's cache folder for this machine, these ver
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,28 +18,20 @@ from realtime.engines.calibration_cache import MeasuredCalibration, calibration_
 from realtime.engines.candidates import Candidate, Machine, candidates
 from realtime.engines.cuda.engine import CudaEngine
 from realtime.engines.cuda.tuning import tune
-from realtime.engines.fidelity import picture_frames
 from realtime.engines.measurement_cache import MeasurementCache
 from realtime.engines.onnx.engine import OnnxEngine
-from realtime.engines.onnx.openvino_session import OpenVinoRuntime
-from realtime.engines.onnx.ort_session import OrtRuntime
+from realtime.engines.onnx.openvino_session import openvino_runtime
+from realtime.engines.onnx.ort_session import ort_runtime
 from realtime.engines.onnx.session import Runtime
+from realtime.engines.speed import SIZE, Clock, measure_speeds
 from realtime.engines.torch.engine import TorchEngine
-from realtime.errors import InputError, RestyleError
+from realtime.errors import InputError
 from realtime.options import EngineOptions
 from realtime.transnet.checkpoint import StyleCard, load_checkpoint
 from realtime.transnet.network import TransNet
 
 INT8_PSNR = 38.0
 """PSNR in dB against fp32 that int8 must have to be chosen automatically: the difference cannot be seen."""
-
-SIZE = (640, 360)
-"""(width, height) of the frames of the measurement."""
-
-ROUNDS = 5
-"""Batches that each engine paints for it. The fastest counts, because whatever slows a batch down is not the engine."""
-
-Clock = Callable[[], float]
 
 
 def open_engine(path: Path, options: EngineOptions = EngineOptions()) -> tuple[Engine, StyleCard]:
@@ -104,7 +95,7 @@ class EngineFactory:
 
 
 def _runtime(backend: str, device: str) -> Runtime:
-    return OpenVinoRuntime(device) if backend == "openvino" else OrtRuntime(device)
+    return openvino_runtime(device) if backend == "openvino" else ort_runtime(device)
 
 
 def choose(
@@ -141,7 +132,7 @@ def choose(
     cache = MeasurementCache("engines.json")
     speeds, where = _speeds(cache.read(key), found), f"stored in {cache.path}"
     if speeds is None:
-        speeds = measure(factory.open, found, clock)
+        speeds = measure_speeds(factory.open, found, clock)
         where = cache.write(key, speeds)
     ranking = sorted((c for c in found if speeds[str(c)] > 0), key=lambda candidate: -speeds[str(candidate)])
     fps = ", ".join(f"{candidate} {speeds[str(candidate)]:.0f}" for candidate in ranking)
@@ -159,38 +150,3 @@ def _speeds(found: Any, wanted: Sequence[Candidate]) -> dict[str, float] | None:
     if not isinstance(found, dict) or set(found) != {str(candidate) for candidate in wanted}:
         return None
     return found if all(isinstance(value, int | float) for value in found.values()) else None
-
-
-def measure(open: Callable[[Candidate], Engine], wanted: Sequence[Candidate], clock: Clock) -> dict[str, float]:
-    """Frames a second of each candidate; 0 where it does not run. All engines are closed again.
-
-    Raises:
-        RestyleError: none of them runs; the first one's reason.
-    """
-    source = picture_frames(1, size=SIZE)[0]
-    speeds = {str(candidate): 0.0 for candidate in wanted}
-    engines: dict[str, Engine] = {}
-    failures: list[RestyleError] = []
-    with ExitStack() as opened:
-        for turn in range(ROUNDS + 1):  # in turns, so that a disturbance meets all of them; the first warms up
-            for candidate in wanted:
-                name = str(candidate)
-                try:
-                    if turn == 0:
-                        engines[name] = opened.enter_context(open(candidate))
-                    elif name not in engines:
-                        continue
-                    batch = [source] * engines[name].batch
-                    began = clock()
-                    engines[name].stylize(batch)
-                    seconds = clock() - began
-                except RestyleError as error:
-                    failures.append(error)
-                    engines.pop(name, None)
-                    speeds[name] = 0.0
-                    continue
-                if turn:
-                    speeds[name] = max(speeds[name], round(len(batch) / seconds, 2))
-    if not engines:
-        raise failures[0]
-    return speeds

@@ -187,22 +187,12 @@ class GraphBuilder:
         """Float codes minus 128."""
         return self.node("Sub", codes, self.center(), name=f"{user}_centered")
 
-    def uncentered(self, x: str) -> str:
-        """The inverse of `centered`."""
-        return self.node("Add", x, self.center(), name="codes")
-
     def center(self) -> str:
         """128 as a float."""
         return self.weights(np.array(CENTER), "center")
 
-    def rounded(self, codes: str, name: str) -> str:
-        """Float codes as uint8."""
-        x = self.clamped(self.node("Round", codes, name=f"{name}_round"), 255, f"{name}_limited")
-        return self.node("Cast", x, name=name, to=self.onnx.TensorProto.UINT8)
-
-    def clamped(self, x: str, highest: float, name: str, *, half: bool | None = None) -> str:
-        """Limit to 0..highest; `half`: whether `x` is fp16, if that differs from the network's floats."""
-        kind = np.float16 if (self.half if half is None else half) else np.float32
+    def clamped(self, x: str, highest: float, name: str, kind: type[np.floating[Any]] = np.float32) -> str:
+        """Limit floats of a type to 0..highest."""
         return self.node("Clip", x, self.constant(kind(0)), self.constant(kind(highest)), name=name)
 
     def color_transform(self, x: str, m: np.ndarray, t: np.ndarray, name: str) -> str:

@@ -16,7 +16,7 @@ from realtime.engines.onnx.channel_balancing import balanced, measure_gains
 from realtime.engines.onnx.steps import NetworkSteps
 from realtime.transnet.color import planes_from_rgb
 from realtime.transnet.folding import TRAINED_IN, FoldedTransNet, fold
-from realtime.transnet.network import CENTER, MULTIPLE, TransNet
+from realtime.transnet.network import MULTIPLE, SCALE, TransNet, pack_planes
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,4 +93,4 @@ def network_input(rgb: Tensor) -> Tensor:
     """(N, 3, H, W) RGB in 0..1 -> (N, 24, h, w): codes - 128, rounded as in a file."""
     rgb = F.pad(rgb, (0, -rgb.shape[3] % MULTIPLE, 0, -rgb.shape[2] % MULTIPLE), mode="replicate")
     y, uv = (plane.round().clamp(0, 255) for plane in planes_from_rgb(rgb, *TRAINED_IN))
-    return torch.cat([F.pixel_unshuffle(y, 4), F.pixel_unshuffle(uv, 2)], 1) - CENTER
+    return pack_planes(y, uv) * SCALE

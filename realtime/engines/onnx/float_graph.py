@@ -10,14 +10,17 @@ from torch import nn
 from realtime.engines.onnx.builder import CODES, GraphBuilder, Size, Value
 from realtime.engines.plane_packing import PLANES
 from realtime.transnet.folding import PictureNorm
-from realtime.transnet.network import FLOOR, Contours
+from realtime.transnet.network import FLOOR, MULTIPLE, Contours
 
 
 class FloatGraph(GraphBuilder):
-    """Adds operators that take and give floats. Only packed planes may come as uint8 codes."""
+    """Adds operators that take and give floats; packed planes may also come as uint8 codes.
 
-    integer_codes = False
-    """Whether `pack` takes and `unpack` gives uint8 codes, instead of floats."""
+    Attributes:
+        columns: width of the packed planes: the number, or the name of an int64 (1,). Set by `pack`.
+    """
+
+    columns: int | str
 
     def conv(self, x: Value, conv: nn.Conv2d, phases: tuple[int, ...], name: str) -> str:
         """A convolution padded by replication, as floats.
@@ -90,44 +93,61 @@ class FloatGraph(GraphBuilder):
         }
         return Value(self.node("Resize", x.name, "", scales, name=name, **nearest))
 
-    def packed_input(self, name: str, size: Size | None) -> Value:
-        """Packed codes, uint8 (N, h, w, 24), as the network's input; `size`: (H, W) in pixels where it is known."""
-        return Value(self.node("Transpose", name, name="cells_first", perm=[0, 3, 1, 2]), CODES, name)
+    # Packed planes
 
-    def packed_output(self, x: str, name: str) -> str:
-        """The network's output as packed codes."""
-        codes = self.quantized(x, CODES).name if self.cpu else self.rounded(self.uncentered(x), "rounded")
-        return self.node("Transpose", codes, name=name, perm=[0, 2, 3, 1])
+    @property
+    def plane_type(self) -> int:
+        """ONNX's number for the type of the planes that `pack` takes."""
+        return int(self.float_type)
+
+    def packed_input(self, cells: str, size: Size | None) -> Value:
+        """Packed uint8 codes (N, h, w, 24) as the network's input; `size`: (H, W) in pixels where it is known."""
+        return Value(self.node("Transpose", cells, name="cells_first", perm=[0, 3, 1, 2]), CODES, cells)
+
+    def rounded_codes(self, x: str) -> str:
+        """The network's output as uint8 codes."""
+        if self.cpu:
+            return self.quantized(x, CODES).name
+        kind = np.float16 if self.half else np.float32
+        codes = self.clamped(self.node("Round", self.codes(x), name="rounded"), 255, "rounded_limited", kind)
+        return self.node("Cast", codes, name="rounded_codes", to=self.onnx.TensorProto.UINT8)
+
+    def codes(self, x: str) -> str:
+        """The network's output as codes that are not rounded, where they are floats."""
+        return self.node("Add", x, self.center(), name="codes")
 
     def pack(self, y: str, uv: str, size: Size | None) -> Value:
         """Planes as the network's input.
 
         Args:
-            y, uv: codes, (N, 1, H, W) and (N, 2, H/2, W/2), padded to the network's multiple.
+            y, uv: codes of `plane_type`, (N, 1, H, W) and (N, 2, H/2, W/2), padded to the network's multiple.
             size: (H, W) before the padding, where it is known.
         """
-        # SpaceToDepth orders channels as (phase, plane), pixel_unshuffle as (plane, phase): the same for one plane
-        planes = zip((y, *self.split_uv(uv)), PLANES, strict=True)
-        cells = [self.node("SpaceToDepth", plane, name=f"{plane}_cells", blocksize=side) for plane, (_, side) in planes]
-        return Value(self.centered(self.node("Concat", *cells, name="cells", axis=1), "cells"))
-
-    def split_uv(self, uv: str) -> tuple[str, str]:
-        """U and V, each with one channel."""
+        self.columns = -(-size[1] // MULTIPLE) * MULTIPLE // 4 if size else ""
+        self.columns = self.columns or self.node("Div", self.sizes(y, 3), self.integers(4), name="wide")
         self.node("Split", uv, self.integers(1, 1), name="uv_split", outputs=("u_in", "v_in"), axis=1)
-        return "u_in", "v_in"
+        cells = []
+        for plane, (_, side) in zip((y, "u_in", "v_in"), PLANES, strict=True):
+            split = self.node("Reshape", plane, self.shape(0, -1, side, self.columns, side), name=f"{plane}_split")
+            rows = self.node("Transpose", split, name=f"{plane}_rows", perm=[0, 1, 3, 2, 4])
+            cells.append(self.node("Reshape", rows, self.integers(0, 0, 0, side**2), name=f"{plane}_cells"))
+        packed = FloatGraph.packed_input(self, self.node("Concat", *cells, name="cells_in", axis=3), size)
+        if self.plane_type == self.onnx.TensorProto.UINT8:
+            return packed
+        return Value(self.centered(packed.name, "cells"))
 
-    def unpack(self, x: str) -> tuple[str, str]:
-        """The inverse of `pack`: the network's output as codes, not rounded."""
-        self.node(
-            "Split",
-            self.uncentered(x),
-            self.integers(16, 8),
-            name="codes_split",
-            outputs=("y_codes", "uv_codes"),
-            axis=1,
-        )
-        y = self.node("DepthToSpace", "y_codes", name="y_out", blocksize=4, mode="CRD")
-        return y, self.node("DepthToSpace", "uv_codes", name="uv_out", blocksize=2, mode="CRD")
+    def unpack(self, codes: str) -> tuple[str, str]:
+        """The inverse of `pack`, of codes (N, 24, h, w) of any type."""
+        cells = self.node("Transpose", codes, name="cells_last", perm=[0, 2, 3, 1])
+        names, counts = ("y_out", "u_out", "v_out"), self.integers(*(side**2 for _, side in PLANES))
+        self.node("Split", cells, counts, name="cells_split", outputs=tuple(f"{name}_cells" for name in names), axis=3)
+        planes = []
+        for name, (_, side) in zip(names, PLANES, strict=True):
+            split = self.node("Reshape", f"{name}_cells", self.integers(0, 0, 0, side, side), name=f"{name}_split")
+            rows = self.node("Transpose", split, name=f"{name}_rows", perm=[0, 1, 3, 2, 4])
+            width = self.times(self.columns, side, f"wide_{side}")
+            planes.append(self.node("Reshape", rows, self.shape(0, 1, -1, width), name=name))
+        return planes[0], self.node("Concat", *planes[1:], name="uv_out", axis=1)
 
 
 def equal_phases(conv: nn.Conv2d, phases: tuple[int, ...]) -> bool:

@@ -16,15 +16,16 @@ The RGB graphs make 8-bit 4:2:0 codes inside (BT.709, full range), as `restyle i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
-from realtime.engines.onnx.builder import Quantization, Size
+from realtime.engines.onnx.builder import Quantization, Size, Value
 from realtime.engines.onnx.float_graph import FloatGraph
 from realtime.engines.onnx.int8_graph import Int8Graph
-from realtime.engines.onnx.network_graph import add_network
+from realtime.engines.onnx.steps import NetworkSteps, Step
+from realtime.errors import RestyleError
 from realtime.frames import Matrix, Range, chroma_shape, rgb_to_codes
 from realtime.transnet.folding import FoldedTransNet
 from realtime.transnet.network import MULTIPLE, PLANE_CHANNELS
@@ -66,7 +67,8 @@ def build(
     )
     size = (static[1], static[0]) if static else None
     if io == "packed":
-        graph.packed_output(add_network(graph, graph.packed_input("cells", size), network), "styled")
+        codes = graph.rounded_codes(_add_network(graph, graph.packed_input("cells", size), network))
+        graph.node("Transpose", codes, name="styled", perm=[0, 2, 3, 1])
     elif io == "planes":
         _add_planes(graph, network, size)
     else:
@@ -100,74 +102,100 @@ def _shapes(io: GraphIo, static: tuple[int, int] | None) -> dict[str, tuple[int 
     return {"rgb": (n, 3, h, w)}
 
 
-def _add_styled(graph: FloatGraph, y: str, uv: str, network: FoldedTransNet, size: Size | None) -> tuple[str, str]:
-    """Codes of any size (uint8 for int8, else floats) -> codes of the network's multiple, floats not rounded."""
-    y = graph.pad_to_multiple(y, MULTIPLE, size)
-    uv = graph.pad_to_multiple(uv, MULTIPLE // 2, size and chroma_shape(*size))
-    return graph.unpack(add_network(graph, graph.pack(y, uv, size), network))
+def _add_network(graph: FloatGraph, x: Value, network: FoldedTransNet) -> str:
+    """The network, step by step: packed planes, codes - 128 -> the same as floats, not rounded.
+
+    Raises:
+        RestyleError: the network has a step that cannot be exported.
+    """
+    steps = NetworkSteps(network)
+    values: dict[Step, Value] = {}
+    for step in steps.graph.nodes:
+        given, module, name = [values[before] for before in steps.inputs(step)], steps.module(step), f"net_{step.name}"
+        floats = ""
+        match steps.operation(step):
+            case "placeholder":
+                values[step] = x
+            case "output":
+                return graph.floats(given[0], name)
+            case "identity":
+                values[step] = given[0]
+            case "pixel_shuffle":
+                conv = steps.module(steps.convolution_before(step))
+                values[step] = graph.upsampled(given[0], conv, step.args[1], name)
+            case "contours":
+                values[step] = graph.contours(given[0], module, step.name)
+            case "conv":
+                floats = graph.conv(given[0], module, steps.phases(step), name)
+            case "picture_norm":
+                floats = graph.picture_norm(graph.floats(given[0], name), module, name)
+            case "relu":
+                floats = graph.node("Relu", graph.floats(given[0], name), name=name)
+            case "add":
+                terms = [graph.floats(value, f"{name}_{n}") for n, value in enumerate(given)]
+                floats = graph.node("Add", *terms, name=name)
+            case operation:
+                raise RestyleError(f"the network's step {operation!r} cannot be exported to ONNX")
+        if floats:
+            keep = steps.precedes_relu(step) or steps.is_last(step)
+            values[step] = Value(floats) if keep else graph.activation(floats, step.name)
+    raise AssertionError("a network has an output")
+
+
+def _add_styled(
+    graph: FloatGraph, planes: Sequence[str], network: FoldedTransNet, size: Size | None, *, rounded: bool
+) -> list[str]:
+    """Y and UV of any size and of `graph.plane_type`, styled; uint8 if `rounded`. `size`: of Y where it is known."""
+    sizes = (size, MULTIPLE), (size and chroma_shape(*size), MULTIPLE // 2)
+    padded = [graph.pad_to_multiple(plane, n, known) for plane, (known, n) in zip(planes, sizes, strict=True)]
+    x = _add_network(graph, graph.pack(padded[0], padded[1], size), network)
+    styled = graph.unpack(graph.rounded_codes(x) if rounded else graph.codes(x))
+    return [
+        graph.crop(x, plane, known, n, f"{x}_cropped")
+        for x, plane, (known, n) in zip(styled, planes, sizes, strict=True)
+    ]
 
 
 def _add_planes(graph: FloatGraph, network: FoldedTransNet, size: Size | None) -> None:
     """The whole graph for planes; `size` where it is known."""
-    given = {"y": "y", "uv": "uv"}
-    if not graph.integer_codes:
-        given = {plane: graph.node("Cast", plane, name=f"{plane}_float", to=graph.float_type) for plane in given}
-    styled = _add_styled(graph, given["y"], given["uv"], network, size)
-    sizes = ((size, MULTIPLE), (size and chroma_shape(*size), MULTIPLE // 2))
-    for (plane, like), x, (known, multiple) in zip(given.items(), styled, sizes, strict=True):
-        x = graph.crop(x, like, known, multiple, f"{plane}_cropped")
-        if graph.integer_codes:
-            graph.rename_output(x, f"styled_{plane}")
-        else:
-            graph.rounded(x, f"styled_{plane}")
+    planes = ["y", "uv"]
+    if graph.plane_type != graph.onnx.TensorProto.UINT8:
+        planes = [graph.node("Cast", plane, name=f"{plane}_float", to=graph.plane_type) for plane in planes]
+    y, uv = _add_styled(graph, planes, network, size, rounded=True)
+    graph.rename_output(y, "styled_y")
+    graph.rename_output(uv, "styled_uv")
 
 
 def _add_rgb(graph: FloatGraph, network: FoldedTransNet, size: Size | None, *, uint8: bool) -> None:
     """The whole graph for RGB. Codes are made and undone as `realtime.media.files.stills` does it, in fp32."""
-    full = 255.0 if uint8 else 1.0
+    full, float_type = 255.0 if uint8 else 1.0, graph.onnx.TensorProto.FLOAT
     m, t = rgb_to_codes(*RGB_CODES)
-    x = graph.node("Cast", "rgb", name="rgb_float", to=graph.onnx.TensorProto.FLOAT) if uint8 else "rgb"
+    x = graph.node("Cast", "rgb", name="rgb_float", to=float_type) if uint8 else "rgb"
     x = graph.pad_to_multiple(x, 2, size)
     luma = graph.color_transform(x, m[:1] / full, t[:1], "luma")
     mean = graph.node("AveragePool", x, name="rgb_mean", kernel_shape=[2, 2], strides=[2, 2])
-    chroma = graph.color_transform(mean, m[1:] / full, t[1:], "chroma")
-    planes = _rounded_codes(graph, luma, "y_in"), _rounded_codes(graph, chroma, "uv_in")
+    planes = [luma, graph.color_transform(mean, m[1:] / full, t[1:], "chroma")]
+    planes = [graph.clamped(graph.node("Round", p, name=f"{p}_round"), 255, f"{p}_limited") for p in planes]
+    if graph.plane_type != float_type:
+        planes = [graph.node("Cast", p, name=f"{p}_cast", to=graph.plane_type) for p in planes]
     even = None if size is None else (-(-size[0] // 2) * 2, -(-size[1] // 2) * 2)
-    y, uv = _add_styled(graph, *planes, network, even)
-    y = graph.crop(y, planes[0], even, MULTIPLE, "y_cropped")
-    uv = graph.crop(uv, planes[1], even and chroma_shape(*even), MULTIPLE // 2, "uv_cropped")
-    y, uv = _exact_codes(graph, (y, uv), rounded=uint8)
+    styled = _add_styled(graph, planes, network, even, rounded=uint8)
+    if uint8 or graph.plane_type != float_type:
+        styled = [graph.node("Cast", p, name=f"{p}_exact", to=float_type) for p in styled]
+    if not uint8 and graph.plane_type != graph.onnx.TensorProto.UINT8:
+        styled = [graph.clamped(p, 255, f"{p}_limited") for p in styled]
+    y, uv = styled
     # to the size of Y rather than twice as large: OpenVINO then sees that both are of one size
     sizes = graph.integers(1, 2, *even) if even else graph.shape(graph.sizes(uv, 0, 2), graph.sizes(y, 2, 2))
     linear: dict[str, Any] = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
-    wide = graph.node("Resize", uv, "", "", sizes, name="uv_upsampled", **linear)
+    x = graph.node(
+        "Concat", y, graph.node("Resize", uv, "", "", sizes, name="uv_upsampled", **linear), name="yuv", axis=1
+    )
     inverse = np.linalg.inv(m)
-    x = graph.node("Concat", y, wide, name="yuv", axis=1)
     x = graph.color_transform(x, inverse * full, -inverse @ t * full, "rgb_whole")
     x = graph.crop(x, "rgb", size, 2, "rgb_cropped")
-    if not uint8:
-        graph.clamped(x, full, "styled_rgb", half=False)
-        return
-    x = graph.clamped(graph.node("Round", x, name="rgb_round"), full, "rgb_limited", half=False)
-    graph.node("Cast", x, name="styled_rgb", to=graph.onnx.TensorProto.UINT8)
-
-
-def _rounded_codes(graph: FloatGraph, plane: str, name: str) -> str:
-    """fp32 codes as the network's packing takes them."""
-    codes = graph.clamped(graph.node("Round", plane, name=f"{name}_round"), 255, f"{name}_limited", half=False)
-    if not graph.integer_codes and not graph.half:
-        return codes
-    kind = graph.onnx.TensorProto.UINT8 if graph.integer_codes else graph.float_type
-    return graph.node("Cast", codes, name=name, to=kind)
-
-
-def _exact_codes(graph: FloatGraph, planes: tuple[str, str], *, rounded: bool) -> tuple[str, str]:
-    """Styled codes in fp32; `rounded` as the program itself rounds them, for 8-bit pictures."""
-    y, uv = planes
-    if graph.integer_codes or graph.half:
-        y, uv = (graph.node("Cast", p, name=f"{p}_exact", to=graph.onnx.TensorProto.FLOAT) for p in (y, uv))
-    if not graph.integer_codes:
-        if rounded:
-            y, uv = (graph.node("Round", p, name=f"{p}_round") for p in (y, uv))
-        y, uv = (graph.clamped(p, 255, f"{p}_limited", half=False) for p in (y, uv))
-    return y, uv
+    if uint8:
+        x = graph.clamped(graph.node("Round", x, name="rgb_round"), full, "rgb_limited")
+        graph.node("Cast", x, name="styled_rgb", to=graph.onnx.TensorProto.UINT8)
+    else:
+        graph.clamped(x, full, "styled_rgb")

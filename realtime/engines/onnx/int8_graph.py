@@ -12,10 +12,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from realtime.engines.onnx.builder import CODES, Quantization, Size, Value
+from realtime.engines.onnx.builder import Quantization, Size, Value
 from realtime.engines.onnx.float_graph import FloatGraph
 from realtime.engines.plane_packing import PLANES
-from realtime.transnet.network import MULTIPLE, PLANE_CHANNELS, Contours
+from realtime.transnet.network import PLANE_CHANNELS, Contours
 
 MAX_WEIGHT = 63
 """Largest int8 weight. Seven bits: processors without VNNI add two products in 16 bits, and 2 * 255 * 63 fits."""
@@ -26,13 +26,7 @@ class Int8Graph(FloatGraph):
 
     Args:
         quantizations: of each step of the network (`realtime.engines.onnx.calibration`).
-
-    Attributes:
-        columns: width of the packed planes: the number, or the name of an int64 (1,). Set before the network is added.
     """
-
-    integer_codes = True
-    columns: int | str = 0
 
     def __init__(self, quantizations: Mapping[str, Quantization]) -> None:
         super().__init__(cpu=True)
@@ -90,35 +84,16 @@ class Int8Graph(FloatGraph):
         self.shape_hints.append(self.onnx.helper.make_tensor_value_info(whole, uint8, shape))
         return Value(self.node("Transpose", whole, name=name, perm=[0, 3, 1, 2]), x.quantization)
 
-    def packed_input(self, name: str, size: Size | None) -> Value:
-        self.columns = size[1] // 4 if size else self.sizes(name, 2)
-        return super().packed_input(name, size)
+    @property
+    def plane_type(self) -> int:
+        return int(self.onnx.TensorProto.UINT8)
 
-    def pack(self, y: str, uv: str, size: Size | None) -> Value:
-        if size is not None:
-            self.columns = -(-size[1] // MULTIPLE) * MULTIPLE // 4
-        else:
-            self.columns = self.node("Div", self.sizes(y, 3), self.integers(4), name="wide")
-        cells = []
-        for plane, (_, side) in zip((y, *self.split_uv(uv)), PLANES, strict=True):
-            split = self.node("Reshape", plane, self.shape(0, -1, side, self.columns, side), name=f"{plane}_split")
-            runs = self.node("Transpose", split, name=f"{plane}_runs", perm=[0, 1, 3, 2, 4])
-            cells.append(self.node("Reshape", runs, self.integers(0, 0, 0, side**2), name=f"{plane}_cells"))
-        return super().packed_input(self.node("Concat", *cells, name="cells_in", axis=3), size)
+    def packed_input(self, cells: str, size: Size | None) -> Value:
+        self.columns = size[1] // 4 if size else self.sizes(cells, 2)
+        return super().packed_input(cells, size)
 
-    def unpack(self, x: str) -> tuple[str, str]:
-        codes = self.quantized(x, CODES).name
-        last = self.node("Transpose", codes, name="cells_last", perm=[0, 2, 3, 1])
-        names, counts = ("y_out", "u_out", "v_out"), self.integers(*(side**2 for _, side in PLANES))
-        self.node("Split", last, counts, name="cells_split", outputs=tuple(f"{name}_cells" for name in names), axis=3)
-        planes = []
-        for name, (_, side) in zip(names, PLANES, strict=True):
-            # rows of a cell are moved as a whole
-            split = self.node("Reshape", f"{name}_cells", self.integers(0, 0, 0, side, side), name=f"{name}_split")
-            rows = self.node("Transpose", split, name=f"{name}_rows", perm=[0, 1, 3, 2, 4])
-            width = self.times(self.columns, side, f"wide_{side}")
-            planes.append(self.node("Reshape", rows, self.shape(0, 1, -1, width), name=name))
-        return planes[0], self.node("Concat", *planes[1:], name="uv_out", axis=1)
+    def codes(self, x: str) -> str:
+        return self.rounded_codes(x)
 
 
 def integer_weights(plane: np.ndarray) -> tuple[np.ndarray, float]:

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from realtime.engines.onnx.graph import Target
-from realtime.engines.onnx.session import Arrays, Session, Shapes, TensorInfo, for_shapes, runtime_message
+from realtime.engines.onnx.session import Arrays, Runtime, Session, Shapes, TensorInfo, for_shapes, runtime_message
 from realtime.engines.torch.device import cpu_has_bf16
 from realtime.errors import InputError, StyleError
 
@@ -40,25 +39,21 @@ def openvino_problem() -> str:
     return "" if "CPU" in devices else f"OpenVINO finds no CPU here, only {', '.join(devices) or 'nothing'}"
 
 
-class OpenVinoRuntime:
-    """OpenVINO on the CPU."""
+def openvino_runtime(device: str = "auto") -> Runtime:
+    """OpenVINO on the CPU.
 
-    backend, device, side_by_side = "openvino", "cpu", True
-    target: Target = "cpu"
+    Raises:
+        InputError: it cannot be used, or another device is asked for.
+    """
+    if problem := openvino_problem():
+        raise InputError(problem)
+    if device not in ("auto", "cpu"):
+        raise InputError(f"device {device!r}: the OpenVINO engine runs on the CPU; choose auto or cpu")
+    import openvino
 
-    def __init__(self, device: str = "auto") -> None:
-        if problem := openvino_problem():
-            raise InputError(problem)
-        if device not in ("auto", "cpu"):
-            raise InputError(f"device {device!r}: the OpenVINO engine runs on the CPU; choose auto or cpu")
-        import openvino
-
-        self.title = f"OpenVINO {openvino.__version__.partition('-')[0]}"
-        self.precisions: tuple[str, ...] = ("bf16", "fp32", "int8") if cpu_has_bf16() else ("fp32", "bf16", "int8")
-
-    def open(self, model: bytes | Path, *, bf16: bool, parallel: int, threads: int) -> Session:
-        """See `Runtime.open`."""
-        return OpenVinoSession(model, bf16=bf16, parallel=parallel, threads=threads)
+    title = f"OpenVINO {openvino.__version__.partition('-')[0]}"
+    precisions = ("bf16", "fp32", "int8") if cpu_has_bf16() else ("fp32", "bf16", "int8")
+    return Runtime("openvino", "cpu", title, precisions, True, "cpu", OpenVinoSession)
 
 
 class OpenVinoSession(Session):

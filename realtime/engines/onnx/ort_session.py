@@ -12,16 +12,8 @@ from typing import Any
 import numpy as np
 
 from realtime.engines.onnx.graph import Target
-from realtime.engines.onnx.providers import (
-    CPU,
-    CUDA,
-    OrtDevice,
-    Provider,
-    choose_device,
-    load_onnxruntime,
-    silenced,
-)
-from realtime.engines.onnx.session import Arrays, Session, Shapes, TensorInfo, for_shapes, runtime_message
+from realtime.engines.onnx.providers import CPU, CUDA, OrtDevice, Provider, choose_device, load_onnxruntime, silenced
+from realtime.engines.onnx.session import Arrays, Runtime, Session, Shapes, TensorInfo, for_shapes, runtime_message
 from realtime.errors import RestyleError, StyleError
 
 _DTYPES: Mapping[str, np.dtype[Any]] = {
@@ -32,22 +24,17 @@ _DTYPES: Mapping[str, np.dtype[Any]] = {
 }
 
 
-class OrtRuntime:
+def ort_runtime(device: str = "auto") -> Runtime:
     """ONNX Runtime on a device; see `choose_device`."""
+    where = choose_device(device)
+    provider = where.provider
 
-    backend = "onnx"
+    def open(model: bytes | Path, *, bf16: bool, parallel: int, threads: int) -> Session:
+        return OrtSession(model, where, parallel=parallel, threads=threads)
 
-    def __init__(self, device: str = "auto") -> None:
-        self._device = choose_device(device)
-        provider = self._device.provider
-        self.device, self.title = self._device.name, provider.name
-        self.precisions: tuple[str, ...] = ("fp16", "fp32") if provider.half else ("fp32", "int8")
-        self.side_by_side = not provider.static_shapes
-        self.target: Target = "cpu" if provider.device in ("cpu", "openvino") else "any"
-
-    def open(self, model: bytes | Path, *, bf16: bool, parallel: int, threads: int) -> Session:
-        """See `Runtime.open`."""
-        return OrtSession(model, self._device, parallel=parallel, threads=threads)
+    precisions = ("fp16", "fp32") if provider.half else ("fp32", "int8")
+    target: Target = "cpu" if provider.device in ("cpu", "openvino") else "any"
+    return Runtime("onnx", where.name, provider.name, precisions, not provider.static_shapes, target, open)
 
 
 class OrtSession(Session):

@@ -77,8 +77,20 @@ class Session(ABC):
     def _run(self, arrays: Arrays) -> list[np.ndarray]: ...
 
 
-class Runtime(Protocol):
-    """What opens sessions on one device.
+class OpenSession(Protocol):
+    """Opens a model: a file, or its contents."""
+
+    def __call__(self, model: bytes | Path, *, bf16: bool, parallel: int, threads: int) -> Session:
+        """A session for `parallel` runs at the same time, each with `threads` on the CPU.
+
+        `bf16` computes floats in bf16, whatever they are in the model; only where `Runtime.precisions` has it.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A runtime on one device.
 
     Attributes:
         backend, device: of engines with this runtime.
@@ -86,6 +98,7 @@ class Runtime(Protocol):
         precisions: what it can compute in; the first is what "auto" means.
         side_by_side: frames are painted by workers, one each; else in batches.
         target: see `realtime.engines.onnx.graph.build`.
+        open: opens sessions.
     """
 
     backend: str
@@ -94,13 +107,7 @@ class Runtime(Protocol):
     precisions: tuple[str, ...]
     side_by_side: bool
     target: Target
-
-    def open(self, model: bytes | Path, *, bf16: bool, parallel: int, threads: int) -> Session:
-        """A session for `parallel` runs at the same time, with this many CPU threads each.
-
-        `bf16`: floats are computed in bf16, whatever they are in the file; only where `precisions` has it.
-        """
-        ...
+    open: OpenSession
 
 
 def for_shapes(ready: dict[Shapes, T], arrays: Arrays, make: Callable[[], T]) -> T:

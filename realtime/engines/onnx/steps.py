@@ -102,11 +102,8 @@ class NetworkSteps:
         user = self.only_user(conv)
         while user is not None and self.operation(user) == "relu":
             user = self.only_user(user)
-        if user is None or self.operation(user) != "pixel_shuffle" or user.args[1] == 1:
-            return ()
-        side = user.args[1]
-        assert isinstance(side, int)
-        return (side**2,) * (channels // side**2)
+        side: Any = 1 if user is None or self.operation(user) != "pixel_shuffle" else user.args[1]
+        return () if side == 1 else (side**2,) * (channels // side**2)
 
     def convolution_before(self, step: Step) -> Step:
         """The convolution whose result a step takes, perhaps after a ReLU."""

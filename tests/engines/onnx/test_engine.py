@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from onnx import TensorProto
 
 from realtime.engines.onnx.engine import OnnxEngine
-from realtime.engines.onnx.openvino_session import OpenVinoRuntime, openvino_problem
-from realtime.engines.onnx.ort_session import OrtRuntime
+from realtime.engines.onnx.openvino_session import openvino_problem, openvino_runtime
+from realtime.engines.onnx.ort_session import ort_runtime
 from realtime.engines.onnx.providers import CUDA, provider_problem
 from realtime.engines.onnx.session import Runtime
 from realtime.errors import InputError, StyleError
@@ -30,14 +30,14 @@ from tests.helpers.networks import FLAT, codes, exact, exported, mean_difference
 
 needs_openvino = pytest.mark.skipif(bool(openvino_problem()), reason=openvino_problem() or "it is there")
 both_runtimes = pytest.mark.parametrize(
-    "runtime", [OrtRuntime, pytest.param(OpenVinoRuntime, marks=needs_openvino)], ids=["onnx", "openvino"]
+    "runtime", [ort_runtime, pytest.param(openvino_runtime, marks=needs_openvino)], ids=["onnx", "openvino"]
 )
 MakeRuntime = Callable[[str], Runtime]
 
 
 @pytest.fixture(scope="module")
 def identity_engines() -> Any:
-    made = {p: OnnxEngine(identity_network(), OrtRuntime("cpu"), precision=p, threads=2) for p in ("fp32", "int8")}  # type: ignore[arg-type]
+    made = {p: OnnxEngine(identity_network(), ort_runtime("cpu"), precision=p, threads=2) for p in ("fp32", "int8")}  # type: ignore[arg-type]
     yield made
     for engine in made.values():
         engine.close()
@@ -60,7 +60,7 @@ def test_identity_at_any_size(
 @pytest.mark.parametrize(("height", "width", "batch"), [(1, 1, 1), (33, 46, 3), (64, 48, 2)])
 def test_identity_in_openvino(precision: Any, height: int, width: int, batch: int) -> None:
     frames = [frame(height, width, seed) for seed in range(batch)]
-    with OnnxEngine(identity_network(), OpenVinoRuntime(), precision=precision, threads=2) as engine:
+    with OnnxEngine(identity_network(), openvino_runtime(), precision=precision, threads=2) as engine:
         for a, b in zip(frames, engine.stylize(frames), strict=True):
             assert difference(a, b) == 0
             assert (b.pts, b.color) == (a.pts, a.color)
@@ -85,14 +85,14 @@ def test_contours_stay_exact_in_bf16() -> None:
     """Their phases are many turns wide: in bf16 they would be noise."""
     network = mild_network()
     frames = [soft_frame(64, 80, seed, COLORS[0]) for seed in range(2)]
-    with OnnxEngine(network, OpenVinoRuntime(), precision="bf16", threads=1) as engine:
+    with OnnxEngine(network, openvino_runtime(), precision="bf16", threads=1) as engine:
         for a, b in zip(exact(network, frames), engine.stylize(frames), strict=True):
             assert mean_difference(a, b) < 2
 
 
 def test_one_frame_and_many_are_painted_alike() -> None:
     frames = [frame(40, 48, seed) for seed in range(7)]
-    with OnnxEngine(mild_network(FLAT), OrtRuntime("cpu"), precision="int8", threads=3) as engine:
+    with OnnxEngine(mild_network(FLAT), ort_runtime("cpu"), precision="int8", threads=3) as engine:
         together = engine.stylize(frames)
         finish = engine.begin(frames)
         one_by_one = [engine.stylize([f])[0] for f in frames]
@@ -109,7 +109,7 @@ def test_workers_trace_their_own_call(threads: int) -> None:
         assert ended >= began
         traced.append((name, len(frames)))
 
-    with OnnxEngine(identity_network(), OrtRuntime("cpu"), threads=threads) as engine:
+    with OnnxEngine(identity_network(), ort_runtime("cpu"), threads=threads) as engine:
         assert engine.ahead == 1
         frames = [frame(16, 16, seed) for seed in range(3)]
         finish = engine.begin(frames, trace=trace)
@@ -132,7 +132,7 @@ def test_a_closed_engine_has_no_threads(runtime: MakeRuntime) -> None:
 @pytest.mark.parametrize(("threads", "batch"), [(1, 1), (2, 2), (20, 8)])
 def test_cores_become_frames_side_by_side(threads: int, batch: int) -> None:
     before = torch.get_num_threads()
-    with OnnxEngine(identity_network(), OrtRuntime("cpu"), threads=threads) as engine:
+    with OnnxEngine(identity_network(), ort_runtime("cpu"), threads=threads) as engine:
         assert engine.batch == batch
         frames = [frame(24, 32, seed) for seed in range(5)]
         assert all(difference(a, b) == 0 for a, b in zip(frames, engine.stylize(frames), strict=True))
@@ -141,7 +141,7 @@ def test_cores_become_frames_side_by_side(threads: int, batch: int) -> None:
 
 def test_strength_and_color() -> None:
     source = frame(32, 48)
-    with OnnxEngine(mild_network(FLAT), OrtRuntime("cpu"), precision="fp32", threads=1) as engine:
+    with OnnxEngine(mild_network(FLAT), ort_runtime("cpu"), precision="fp32", threads=1) as engine:
 
         def paint(**options: Any) -> Frame:
             return engine.stylize([source], PaintOptions(**options))[0]
@@ -154,7 +154,7 @@ def test_strength_and_color() -> None:
 
 
 def test_what_it_says_of_itself() -> None:
-    with OnnxEngine(identity_network(), OrtRuntime("cpu"), precision="int8", threads=2, notes=["a note"]) as engine:
+    with OnnxEngine(identity_network(), ort_runtime("cpu"), precision="int8", threads=2, notes=["a note"]) as engine:
         assert (engine.backend, engine.device, engine.precision) == ("onnx", "cpu", "int8")
         assert engine.description == "onnx on cpu (CPUExecutionProvider), int8, 2 threads"
         assert engine.notes == ("a note",)
@@ -188,7 +188,7 @@ def test_exported_files_run(tmp_path: Path, runtime: MakeRuntime, options: dict[
 @pytest.mark.parametrize("input", ["planes", "rgb"])
 def test_a_file_for_one_size_takes_others_by_scaling(tmp_path: Path, input: Any) -> None:
     path = exported(tmp_path, identity_network(), input=input, static=(64, 48))
-    with OnnxEngine(path, OrtRuntime("cpu"), threads=1) as engine:
+    with OnnxEngine(path, ort_runtime("cpu"), threads=1) as engine:
         source = soft_frame(96, 128, 0, COLORS[0])
         got = engine.stylize([source, source])
         assert len(got) == 2 and got[0].y.shape == (96, 128)
@@ -200,11 +200,11 @@ def test_a_file_for_one_size_takes_others_by_scaling(tmp_path: Path, input: Any)
 def test_a_file_has_its_precision(tmp_path: Path) -> None:
     path = exported(tmp_path, mild_network(FLAT), precision="int8")
     for precision in ("auto", "int8"):
-        with OnnxEngine(path, OrtRuntime("cpu"), precision=precision) as engine:  # type: ignore[arg-type]
+        with OnnxEngine(path, ort_runtime("cpu"), precision=precision) as engine:  # type: ignore[arg-type]
             assert engine.precision == "int8"
     before = threading.active_count()
     with pytest.raises(InputError, match=r"style\.onnx: computes in int8"):
-        OnnxEngine(path, OrtRuntime("cpu"), precision="fp32")
+        OnnxEngine(path, ort_runtime("cpu"), precision="fp32")
     assert threading.active_count() == before
 
 
@@ -215,7 +215,7 @@ def test_metadata_that_do_not_fit_the_network(tmp_path: Path) -> None:
         model = onnx.load(path)
         onnx.helper.set_model_props(model, {p.key: p.value for p in model.metadata_props} | changes)
         path.write_bytes(model.SerializeToString())
-        OnnxEngine(path, OrtRuntime("cpu"))
+        OnnxEngine(path, ort_runtime("cpu"))
 
     with pytest.raises(StyleError, match="network for 'rgb', but takes y, uv and gives styled_y, styled_uv"):
         open_with(input="rgb")
@@ -253,21 +253,21 @@ def test_plain_networks_run(tmp_path: Path, runtime: MakeRuntime, full: float, s
 
 @pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.UINT8])
 def test_other_types_of_numbers(tmp_path: Path, kind: int) -> None:
-    with OnnxEngine(rgb_network(tmp_path / "x.onnx", kind=kind), OrtRuntime("cpu"), threads=1) as engine:
+    with OnnxEngine(rgb_network(tmp_path / "x.onnx", kind=kind), ort_runtime("cpu"), threads=1) as engine:
         assert engine.precision == ("fp16" if kind == TensorProto.FLOAT16 else "fp32")
         assert distance_from_negative(soft_frame(40, 56, 1, COLORS[1]), engine) < 4
 
 
 def test_one_size_only(tmp_path: Path) -> None:
     path = rgb_network(tmp_path / "x.onnx", shape=(1, 3, 48, 64))
-    with OnnxEngine(path, OrtRuntime("cpu"), threads=1) as engine:
+    with OnnxEngine(path, ort_runtime("cpu"), threads=1) as engine:
         assert "it takes 64x48 only: frames are scaled to that and back" in engine.notes[0]
         assert distance_from_negative(soft_frame(48, 64, 1, COLORS[1]), engine) < 4
         assert distance_from_negative(soft_frame(96, 128, 1, COLORS[1]), engine) < 25
 
 
 def test_a_network_that_gives_a_few_pixels_more(tmp_path: Path) -> None:
-    with OnnxEngine(rgb_network(tmp_path / "x.onnx", grow=4), OrtRuntime("cpu"), threads=1) as engine:
+    with OnnxEngine(rgb_network(tmp_path / "x.onnx", grow=4), ort_runtime("cpu"), threads=1) as engine:
         assert distance_from_negative(soft_frame(40, 56, 1, COLORS[1]), engine) < 4
 
 
@@ -283,7 +283,7 @@ def test_a_network_that_gives_a_few_pixels_more(tmp_path: Path) -> None:
 )
 def test_what_is_no_style_network(tmp_path: Path, options: dict[str, Any], wanted: str) -> None:
     with pytest.raises(InputError, match=wanted) as caught:
-        OnnxEngine(rgb_network(tmp_path / "x.onnx", **options), OrtRuntime("cpu"))
+        OnnxEngine(rgb_network(tmp_path / "x.onnx", **options), ort_runtime("cpu"))
     assert "\n" not in str(caught.value)
 
 
@@ -293,7 +293,7 @@ def test_a_network_with_two_inputs_is_refused(tmp_path: Path) -> None:
     model.graph.input.append(onnx.helper.make_tensor_value_info("mask", TensorProto.FLOAT, [1]))
     onnx.save(model, path)
     with pytest.raises(StyleError, match=r"one RGB picture.*mask \(1\)"):
-        OnnxEngine(path, OrtRuntime("cpu"))
+        OnnxEngine(path, ort_runtime("cpu"))
 
 
 def test_a_network_that_fails_in_the_trial_run_is_refused(tmp_path: Path) -> None:
@@ -305,7 +305,7 @@ def test_a_network_that_fails_in_the_trial_run_is_refused(tmp_path: Path) -> Non
     onnx.save(model, path)
     wanted = r"x\.onnx: a trial run failed: .*ONNX Runtime failed on input1 \(1, 3, 64, 64\)"
     with pytest.raises(StyleError, match=wanted):
-        OnnxEngine(path, OrtRuntime("cpu"))
+        OnnxEngine(path, ort_runtime("cpu"))
 
 
 @pytest.mark.gpu
@@ -313,7 +313,7 @@ def test_a_network_that_fails_in_the_trial_run_is_refused(tmp_path: Path) -> Non
 def test_cuda_paints_what_pytorch_paints() -> None:
     network = mild_network(FLAT)
     frames = [frame(50, 66, seed) for seed in range(3)]
-    with OnnxEngine(network, OrtRuntime("cuda")) as engine:
+    with OnnxEngine(network, ort_runtime("cuda")) as engine:
         for a, b in zip(exact(network, frames), engine.stylize(frames), strict=True):
             assert mean_difference(a, b) < 1
         assert "CUDAExecutionProvider" in engine.description

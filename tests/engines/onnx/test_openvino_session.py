@@ -12,7 +12,7 @@ import pytest
 
 from realtime.engines.onnx import openvino_session
 from realtime.engines.onnx.engine import OnnxEngine
-from realtime.engines.onnx.openvino_session import OpenVinoRuntime, OpenVinoSession, openvino_problem
+from realtime.engines.onnx.openvino_session import OpenVinoSession, openvino_problem, openvino_runtime
 from realtime.errors import InputError, RestyleError, StyleError
 from tests.helpers.networks import rgb_network
 
@@ -23,7 +23,7 @@ def test_without_openvino_it_says_what_to_install(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "openvino", None)
     monkeypatch.setattr(openvino_session, "_core", openvino_session._core.__wrapped__)
     with pytest.raises(InputError, match=r"pip install restyle\[openvino\]"):
-        OpenVinoRuntime()
+        openvino_runtime()
 
 
 def test_a_failed_start_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,10 +70,10 @@ def test_what_is_refused(tmp_path: Path) -> None:
     damaged.write_bytes(b"nonsense")
     for path in (damaged, tmp_path / "none.onnx"):
         with pytest.raises(StyleError, match=path.name) as caught:
-            OnnxEngine(path, OpenVinoRuntime())
+            OnnxEngine(path, openvino_runtime())
         assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="runs on the CPU"):
-        OpenVinoRuntime("cuda")
+        openvino_runtime("cuda")
     session = OpenVinoSession(rgb_network(tmp_path / "y.onnx"))
     with pytest.raises(RestyleError, match=r"OpenVINO failed on input1 \(1, 4, 8, 8\)"):
         session.run({"input1": np.zeros((1, 4, 8, 8), np.float32)})
