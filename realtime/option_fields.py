@@ -87,17 +87,29 @@ class Field:
         return next((f for f in self.info.flags if f.startswith("--")), f"--{self.name.replace('_', '-')}")
 
     @property
+    def repeated(self) -> bool:
+        """Whether it can be given several times on the command line: a tuple that is not read from one text."""
+        return get_origin(without_none(self.type)) is tuple and self.info.read is None
+
+    @property
     def choices(self) -> tuple[Any, ...]:
-        """The allowed values where the type is a Literal (or one that may be None); else none."""
+        """The allowed values where the type is a Literal (or one that may be None, or a tuple of it); else none."""
         kind = without_none(self.type)
+        if self.repeated:
+            kind = get_args(kind)[0]
         return get_args(kind) if get_origin(kind) is Literal else ()
 
     def checked(self, value: Any) -> Any:
-        """A value of the option's type and range.
+        """A value of the option's type and range; of a repeated option each of its values.
 
         Raises:
             OptionError: the value is neither.
         """
+        if self.repeated and value is not None:
+            return tuple(self._checked(part) for part in value)
+        return self._checked(value)
+
+    def _checked(self, value: Any) -> Any:
         info = self.info
         if info.read is not None and value is not None:
             try:

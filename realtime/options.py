@@ -10,6 +10,7 @@ This module imports nothing heavy, so that `restyle --help` stays quick.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -331,3 +332,87 @@ class ExportOptions(OverwriteOption):
             raise OptionError("uint8", "is for --input rgb; planes are always uint8")
         if self.calibration is not None and self.precision != "int8":
             raise OptionError("calibration", f"is for precision int8, not {self.precision}")
+
+
+# Benchmark
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchOptions(OverwriteOption):
+    """Options of the benchmark. Every combination of the sizes and engines given is measured."""
+
+    size: tuple[str, ...] = option(
+        "Size to measure; repeatable.",
+        group="Clip",
+        default=(),
+        metavar="SHORT|WxH",
+        shown_default="640x360 and 1280x720; with --video its own",
+    )
+    video: Path | None = option(
+        "Measure on this clip.", group="Clip", default=None, metavar="FILE", shown_default="a generated one"
+    )
+    encoder: str = option("Video encoder.", group="Clip", default="auto", metavar="auto|NAME")
+    against: Literal["johnson"] | None = option(
+        "Compare with the classic network (Johnson et al. 2016, PyTorch, fp32).", group="Measurement", default=None
+    )
+    rounds: int = option("Times that everything is measured.", group="Measurement", default=5, minimum=1, metavar="N")
+    seconds: float = option(
+        "Approximate length of one measurement of the whole.",
+        group="Measurement",
+        default=4.0,
+        minimum=0.1,
+        metavar="S",
+    )
+    frames: int = option(
+        "Most frames of one measurement of the whole.", group="Measurement", default=240, minimum=8, metavar="N"
+    )
+    new_process: bool = option(
+        "Also start processes of their own, to measure start-up time and memory.",
+        group="Measurement",
+        default=True,
+        python_only=True,
+    )
+    gpu_report: bool = option(
+        "Check the CUDA engine instead; --output may be a folder. Exit code 1: a check failed.",
+        group="Measurement",
+        default=False,
+    )
+    output: tuple[Path, ...] = option(
+        "Write the result to a .json, .md or .png file; repeatable.", group="Output", default=(), metavar="FILE"
+    )
+    backend: tuple[Backend, ...] = option(
+        "What runs the network; repeatable.", group="Engine", default=(), shown_default="auto"
+    )
+    device: tuple[str, ...] = option(
+        f"auto, cpu, cuda, cuda:N or mps; repeatable; {PROVIDERS}.",
+        group="Engine",
+        default=(),
+        metavar="DEVICE",
+        shown_default="auto",
+    )
+    precision: tuple[Precision, ...] = option(
+        "Number format of the network; repeatable.", group="Engine", default=(), shown_default="auto"
+    )
+    batch: tuple[int, ...] = option(
+        "Frames at once through the network; repeatable.",
+        group="Engine",
+        default=(),
+        minimum=1,
+        metavar="N",
+        shown_default="auto",
+    )
+    threads: int | None = option(
+        "CPU threads of the network.", group="Engine", default=None, minimum=1, metavar="N", shown_default="auto"
+    )
+
+    def check(self) -> None:
+        """Sizes and devices have the form of one; a GPU report is on CUDA devices."""
+        readers: dict[str, Callable[[str], object]] = {"size": read_size, "device": read_device}
+        for name, read in readers.items():
+            for value in getattr(self, name):
+                try:
+                    read(value)
+                except ValueError as error:
+                    raise OptionError(name, str(error)) from None
+        if self.gpu_report and any(device.partition(":")[0] not in ("auto", "cuda") for device in self.device):
+            raise OptionError("gpu_report", "the report is on CUDA devices: --device cuda or cuda:N")

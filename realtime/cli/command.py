@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import MISSING
 from functools import wraps
 from inspect import Parameter, signature
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 from typer.core import TyperCommand
@@ -106,9 +106,11 @@ def expanded(function: Callable[..., None]) -> Callable[..., None]:
 def _parameter(declared: Field) -> Parameter:
     """One option as a parameter that Typer understands."""
     info = declared.info
-    kind, repeated = without_none(declared.type), False
-    if get_origin(kind) is tuple and info.read is None:
-        kind, repeated = get_args(kind)[0], True
+    kind, repeated, metavar = without_none(declared.type), declared.repeated, info.metavar
+    if repeated:
+        kind = get_args(kind)[0]
+        if declared.choices:  # Typer has no list of a Literal; the options class checks each value
+            kind, metavar = str, metavar or f"<{'|'.join(declared.choices)}>"
     if info.read is not None:
         kind = str
     required = declared.default is MISSING
@@ -120,7 +122,7 @@ def _parameter(declared: Field) -> Parameter:
     settings = typer.Option(
         *flags,
         help=_help(declared),
-        metavar=info.metavar,
+        metavar=metavar,
         rich_help_panel=info.group,
         show_default=info.shown_default or (default is not None and default is not False),
     )
@@ -140,6 +142,4 @@ def _help(declared: Field) -> str:
 
 def _value(declared: Field, value: Any) -> Any:
     """What Typer gives for an option, as the options class takes it."""
-    if get_origin(without_none(declared.type)) is tuple and declared.info.read is None:
-        return tuple(value or ())
-    return value
+    return tuple(value or ()) if declared.repeated else value
