@@ -1,7 +1,7 @@
 """Puts committed results into a README: `python -m tools.benchmark_readme docs/benchmark.json README.md`.
 
-What stands between the two marks is replaced. With --check nothing is written, and the exit code says whether it would
-be.
+The text between the two marks is replaced. With --check nothing is written, and the exit code is 1 where something
+would change.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from realtime.benchmark.report import SCHEMA, Result, markdown
+from realtime.benchmark.report import Result, markdown
+from realtime.benchmark.result import SCHEMA
 from realtime.errors import InputError
 
 BEGIN = "<!-- benchmark: begin (python -m tools.benchmark_readme) -->"
@@ -20,10 +21,10 @@ END = "<!-- benchmark: end -->"
 
 
 def load(path: Path) -> Result:
-    """A result that `restyle bench --output FILE.json` has written.
+    """Read a result that `restyle bench --output FILE.json` has written.
 
     Raises:
-        InputError: the file cannot be read, or is none.
+        InputError: the file cannot be read, or is no such result.
     """
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
@@ -37,12 +38,12 @@ def load(path: Path) -> Result:
 
 
 def insert(text: str, results: Sequence[Result], *, name: str = "the text") -> str:
-    """A README's text with the section of results made anew.
+    """Replace the section of results in a README's text.
 
     Args:
-        text: has both marks, each once, on lines of their own.
+        text: has both marks, each once.
         results: one or more, shown one below the other.
-        name: of the file, for the message.
+        name: of the file, for the error message.
 
     Raises:
         InputError: a mark is missing, or there are several.

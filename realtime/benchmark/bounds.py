@@ -1,8 +1,7 @@
-"""From what each stage costs alone to what all of them together can reach, and what keeps them from more.
+"""What bounds a pipeline, from what each of its stages costs alone.
 
-Two things bound a pipeline. A stage can hand on no faster than it works alone. And where several stages compute on the
-same cores, their processor time adds up: together they take at least its sum divided by the cores. Whichever is more is
-the bound.
+A pipeline is no faster than its slowest stage. Where several stages compute on the same cores, their processor time
+adds up: together they take at least the sum divided by the number of cores. The larger of the two is the bound.
 """
 
 from __future__ import annotations
@@ -10,55 +9,41 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from realtime.benchmark.measure import Round
+from realtime.benchmark.measure import Round, Timing
 
 CORES = "cores"
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
-    """What a stage costs alone: wall-clock and processor seconds a frame."""
-
-    wall: float
-    cpu: float
-
-
-@dataclass(frozen=True, slots=True)
 class Bound:
-    """The most that stages allow together.
+    """The fastest that stages can be together.
 
     Attributes:
-        seconds: least wall-clock time a frame.
-        by: the name of the stage that is slowest, or "cores" where their sharing costs more than any stage alone.
-        shares: of each stage in the processor time of all, 0 to 1; all 0 where none was used.
+        seconds: least wall-clock time per frame.
+        by: name of the slowest stage, or "cores" where sharing them costs more than any stage alone.
+        shares: each stage's share of all processor time, 0 to 1; all 0 where none was used.
     """
 
     seconds: float
     by: str
     shares: Mapping[str, float]
 
-    @property
-    def fps(self) -> float:
-        """Most frames per second."""
-        return 1 / self.seconds
 
-
-def bound(costs: Mapping[str, Cost], cores: int) -> Bound:
-    """What stages that work at the same time on `cores` cores can reach.
+def bound(stages: Mapping[str, Timing], cores: int) -> Bound:
+    """The bound of stages that work at the same time.
 
     Args:
-        costs: by the stages' names; at least one.
-        cores: that the process may use.
+        stages: what each stage costs alone, by its name; at least one.
+        cores: number of cores that they share.
     """
-    total = sum(cost.cpu for cost in costs.values())
-    shares = {name: cost.cpu / total if total else 0.0 for name, cost in costs.items()}
-    slowest = max(costs, key=lambda name: costs[name].wall)
-    if total / cores > costs[slowest].wall:
+    total = sum(timing.cpu_per_frame for timing in stages.values())
+    shares = {name: timing.cpu_per_frame / total if total else 0.0 for name, timing in stages.items()}
+    slowest = max(stages, key=lambda name: stages[name].per_frame)
+    if total / cores > stages[slowest].per_frame:
         return Bound(total / cores, CORES, shares)
-    return Bound(costs[slowest].wall, slowest, shares)
+    return Bound(stages[slowest].per_frame, slowest, shares)
 
 
-def bound_of(readings: Round, cores: int) -> Bound:
-    """The bound of one round's readings."""
-    stages = {"decode": readings.decode, "network": readings.network, "encode": readings.encode}
-    return bound({name: Cost(timing.per_frame, timing.cpu_per_frame) for name, timing in stages.items()}, cores)
+def bound_of(measured: Round, cores: int) -> Bound:
+    """The bound of one round of measurements."""
+    return bound({"decode": measured.decode, "network": measured.network, "encode": measured.encode}, cores)

@@ -1,166 +1,110 @@
-"""What is measured: networks on engines, at sizes, on a clip; ours, and a rival in the very same pipeline."""
+"""What is measured: networks on engines, at sizes, on a clip; and a rival in the same pipeline."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 
-from realtime.benchmark.fresh import Fresh
+from realtime import pipeline
 from realtime.benchmark.johnson import JohnsonEngine, JohnsonNet
-from realtime.benchmark.measure import Effort, Round, Sink, Subject
+from realtime.benchmark.measure import Round, Sink, Subject
+from realtime.benchmark.new_process import ProcessRun
 from realtime.benchmark.roofline import Work, count_work
+from realtime.engines.base import Engine
+from realtime.engines.painter import FramePainter
 from realtime.errors import InputError
-from realtime.frames import MAX_SIDE
-from realtime.media.files.encoders import check_encoder
+from realtime.frames import MAX_SIDE, Frame
+from realtime.jobs.video import device_surfaces, painting, pipeline_sizes, restyle_video
 from realtime.media.files.probe import probe
 from realtime.media.files.reader import VideoReader
 from realtime.media.files.selection import output_shape
 from realtime.media.files.writer import VideoWriter
-from realtime.options import Backend, Precision
-from realtime.stylizer import Stylizer, parse_size
+from realtime.option_fields import read_size
+from realtime.options import BenchOptions, Decoder, EngineOptions, VideoOptions
 from realtime.transnet.network import PLANE_CHANNELS, Architecture, TransNet
 
-RIVALS = ("johnson",)
 GENERATED_FPS = 30
 _DEFAULT_SIZES = ("640x360", "1280x720")
 _SMALLEST = 64
-_FRESH_SECONDS = 2.0
-"""Of the clip that a process of its own restyles: the first frame and the peak of memory come within."""
+_PROCESS_SECONDS = 2.0
+"""Length of the clip that a new process restyles: enough for the first frame and the peak of memory."""
+
+_COUNTED = 64
+"""Side of the square frame on which networks' work is counted."""
+
+_ENGINE_OPTIONS = ("backend", "device", "precision", "batch")
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """An engine that is asked for, in the words of `Stylizer`."""
-
-    backend: Backend = "auto"
-    device: str = "auto"
-    precision: Precision = "auto"
-    batch: int | None = None
+# Engines
 
 
-def every_choice(
-    backends: Sequence[Backend], devices: Sequence[str], precisions: Sequence[Precision], batches: Sequence[int | None]
-) -> list[Choice]:
-    """Every combination; with nothing given, the automatic choice."""
-    return [
-        Choice(*values)
-        for values in product(backends or ("auto",), devices or ("auto",), precisions or ("auto",), batches or (None,))
-    ]
+def engine_choices(options: BenchOptions, *, cuda: bool | None = None) -> list[EngineOptions]:
+    """Every combination of the engine options given; else the automatic choice, and every way to a CUDA device.
 
-
-def default_choices() -> list[Choice]:
-    """What is measured where nobody says what: the automatic choice, and beside it every way to a CUDA device."""
-    if not torch.cuda.is_available():
-        return [Choice()]
-    return [
-        Choice(),
-        Choice("torch", "cuda"),
-        Choice("onnx", "cuda"),
-        Choice("onnx", "tensorrt"),
-    ]
-
-
-@dataclass(frozen=True)
-class Options:
-    """What to measure.
-
-    Attributes:
-        style: a name from the gallery or a path.
-        sizes: each as `parse_size` takes it; none: two common ones, or the video's own.
-        video: a file; None: a clip is made for each size.
-        choices: engines; those that come to the same are measured once.
-        threads: of the network on the CPU.
-        encoder: FFmpeg's name of a video encoder, or "auto".
-        against: one of `RIVALS`, or None.
-        effort: how long.
-        fresh: whether to start processes of their own for start-up time and memory.
+    `cuda`: whether there is one; None finds out.
     """
-
-    style: str
-    sizes: Sequence[str] = ()
-    video: Path | None = None
-    choices: Sequence[Choice] = (Choice(),)
-    threads: int | None = None
-    encoder: str = "auto"
-    against: str | None = None
-    effort: Effort = field(default_factory=Effort)
-    fresh: bool = True
-
-    def check(self) -> None:
-        """Finds out early what can be found out early.
-
-        Raises:
-            InputError: a rival or an encoder is not known.
-        """
-        if self.against is not None and self.against not in RIVALS:
-            raise InputError(f"--against {self.against!r}: choose {', '.join(RIVALS)}")
-        if self.encoder != "auto":
-            check_encoder(self.encoder)
-
-    @property
-    def command(self) -> str:
-        """The command line that measures the same, without folders and outputs."""
-        words = ["restyle bench --style", Path(self.style).name]
-        words += [f"--size {size}" for size in self.sizes]
-        if self.video is not None:
-            words.append(f"--video {self.video.name}")
-        by_default = list(self.choices) == default_choices()
-        for name in () if by_default else ("backend", "device", "precision", "batch"):
-            given = list(dict.fromkeys(getattr(choice, name) for choice in self.choices))
-            if given != [getattr(Choice(), name)]:
-                words += [f"--{name} {value}" for value in given]
-        default = Options(self.style)
-        for name in ("threads", "encoder", "against"):
-            if (value := getattr(self, name)) != getattr(default, name):
-                words.append(f"--{name} {value}")
-        for name in ("rounds", "seconds", "frames"):
-            if (value := getattr(self.effort, name)) != getattr(default.effort, name):
-                words.append(f"--{name} {value:g}")
-        return " ".join(words)
+    automatic = EngineOptions(threads=options.threads)
+    given = {name: values for name in _ENGINE_OPTIONS if (values := getattr(options, name))}
+    if given or not (torch.cuda.is_available() if cuda is None else cuda):
+        return [automatic.replace(**dict(zip(given, values, strict=True))) for values in product(*given.values())]
+    ways = (("torch", "cuda"), ("onnx", "cuda"), ("onnx", "tensorrt"))
+    return [automatic, *(automatic.replace(backend=backend, device=device) for backend, device in ways)]
 
 
-@dataclass(frozen=True, slots=True)
-class Contender:
-    """A style on an engine, and how it was asked for."""
+class Contender(NamedTuple):
+    """A style in an engine, and the options that led to it."""
 
-    choice: Choice
-    stylizer: Stylizer
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """An engine that is not to be had here, and why."""
-
-    choice: Choice
-    reason: str
+    choice: EngineOptions
+    painter: FramePainter
 
 
-def contenders(options: Options) -> tuple[list[Contender], list[Skipped]]:
-    """The engines that are asked for, each once however often it was named, and those that are not to be had.
+def open_contenders(
+    style: str, choices: Sequence[EngineOptions], stack: ExitStack
+) -> tuple[list[Contender], list[dict[str, Any]]]:
+    """Open each engine once, however often it was named.
+
+    Args:
+        style: a name from the gallery or a path.
+        choices: engines.
+        stack: closes them.
+
+    Returns:
+        the engines, and those that are not available: what was asked for, and the `reason`.
 
     Raises:
-        InputError: none is to be had; or the style is not.
+        InputError: none is available; or the style is not.
     """
-    found: dict[tuple[str, str, str, int], Contender] = {}
-    skipped: list[Skipped] = []
-    for choice in options.choices:
+    found: dict[tuple[object, ...], Contender] = {}
+    skipped: list[dict[str, Any]] = []
+    for choice in choices:
         try:
-            stylizer = Stylizer(options.style, **asdict(choice), threads=options.threads)
+            painter = stack.enter_context(FramePainter(style, choice))
         except InputError as refused:
-            if len(skipped) + 1 == len(options.choices):
+            if len(skipped) + 1 == len(choices):
                 raise
-            skipped.append(Skipped(choice, str(refused)))
+            asked = {name: getattr(choice, name) for name in _ENGINE_OPTIONS}
+            skipped.append({**asked, "reason": str(refused)})
             continue
-        engine = stylizer.engine
-        key = engine.backend, engine.device, engine.precision, engine.batch
-        found.setdefault(key, Contender(choice, stylizer))
+        key = tuple(getattr(painter.engine, name) for name in _ENGINE_OPTIONS)
+        found.setdefault(key, Contender(choice, painter))
     return list(found.values()), skipped
+
+
+def with_engine(painter: FramePainter, engine: Engine) -> FramePainter:
+    """A painter that differs in its engine only."""
+    other = copy.copy(painter)
+    other.engine = engine
+    return other
+
+
+# Clips
 
 
 @dataclass(frozen=True)
@@ -170,8 +114,8 @@ class Clip:
     Attributes:
         path: the file.
         size: (width, height) of the frames that come out of the reader.
-        wanted: the size that is asked of the reader, as people write it; None: the file's own.
-        frames: how many there are, about; None where the file does not tell.
+        wanted: the size that is asked of the reader; None: the file's own.
+        frames: number of frames, about; None where the file does not tell.
         rate: frames per second.
     """
 
@@ -182,17 +126,17 @@ class Clip:
     rate: float
 
     @property
-    def name(self) -> str:
-        """Its size, as people write it."""
-        return f"{self.size[0]}x{self.size[1]}"
+    def reader_size(self) -> int | tuple[int, int] | None:
+        """`wanted`, as readers take it."""
+        return None if self.wanted is None else read_size(self.wanted)
 
     def end(self, count: int) -> float | None:
-        """The time in seconds at which `count` frames have come; None where there are no more."""
+        """The time in seconds before which there are `count` frames; None where there are no more."""
         return None if self.frames is not None and count >= self.frames else (count - 0.5) / self.rate
 
 
-def clips(options: Options, folder: Path) -> list[Clip]:
-    """The clip at each size. Generated ones are still to be made, in `folder`.
+def clips(options: BenchOptions, folder: Path) -> list[Clip]:
+    """The clip at each size. Generated clips are still to be made, in `folder`.
 
     Raises:
         InputError: a size or the video is wrong.
@@ -201,49 +145,52 @@ def clips(options: Options, folder: Path) -> list[Clip]:
         info = probe(options.video)
         rate = float(info.average_rate or GENERATED_FPS)
         found = []
-        for wanted in options.sizes or (None,):
-            width, height, _ = output_shape(info, parse_size(wanted))
+        for wanted in options.size or (None,):
+            width, height, _ = output_shape(info, None if wanted is None else read_size(wanted))
             found.append(Clip(options.video, (width, height), wanted, info.frames, rate))
         return found
-    shapes = dict.fromkeys(_generated_size(wanted) for wanted in options.sizes or _DEFAULT_SIZES)
-    frames = options.effort.frames
-    return [Clip(folder / f"{w}x{h}.mp4", (w, h), None, frames, GENERATED_FPS) for w, h in shapes]
+    sizes = dict.fromkeys(_generated_size(wanted) for wanted in options.size or _DEFAULT_SIZES)
+    return [Clip(folder / f"{w}x{h}.mp4", (w, h), None, options.frames, GENERATED_FPS) for w, h in sizes]
 
 
 def _generated_size(wanted: str) -> tuple[int, int]:
     """(width, height) of a generated clip: 16:9 where only the short side is given."""
-    size = parse_size(wanted)
-    assert size is not None
+    size = read_size(wanted)
     width, height = size if isinstance(size, tuple) else (2 * round(size * 8 / 9), size)
     if width % 2 or height % 2 or min(width, height) < _SMALLEST or max(width, height) > MAX_SIDE:
         raise InputError(f"--size {wanted}: a generated clip has even sides of {_SMALLEST} to {MAX_SIDE} pixels")
     return width, height
 
 
+# Cases
+
+
 @dataclass
 class Case:
-    """One network on one engine at one size.
+    """One network on one engine at one size, and what was measured of it so far.
 
     Attributes:
-        style: the network's name.
+        style: name of the network.
         rival: whether it is there for comparison only.
         size: (width, height).
         subject: what is measured.
         work: of the network for a frame; None where it is another's ONNX file, of which nothing is known.
-        fresh: options for a process of its own; None where there is no command for it.
-        rounds: readings so far.
-        runs: processes of its own so far.
-        device_memory: most bytes on the device so far.
+        command: options of `restyle video` for a new process; None where there are to be none.
+        rounds: measurements.
+        on_device: seconds per frame of each call that leaves the planes in the device's memory.
+        runs: runs in new processes.
+        device_memory: most bytes in the device's memory.
     """
 
     style: str
     rival: bool
     size: tuple[int, int]
     subject: Subject
-    work: Work | None
-    fresh: Sequence[str] | None
+    work: Work | None = None
+    command: Sequence[str] | None = None
     rounds: list[Round] = field(default_factory=list)
-    runs: list[Fresh] = field(default_factory=list)
+    on_device: list[float] = field(default_factory=list)
+    runs: list[ProcessRun] = field(default_factory=list)
     device_memory: int = 0
 
     @property
@@ -254,71 +201,110 @@ class Case:
         return f"{name}, {engine.backend} on {engine.device}, {engine.precision}, batch {engine.batch}"
 
 
-def cases(options: Options, found: Sequence[Contender], clip: Clip, folder: Path) -> list[Case]:
-    """Every contender on a clip; and the rival, once on each device that they use."""
+def cases(
+    options: BenchOptions, style: str, contenders: Sequence[Contender], clip: Clip, folder: Path, stack: ExitStack
+) -> list[Case]:
+    """Every contender on a clip; and the rival, once on each device that they use.
+
+    Args:
+        options: what was asked for.
+        style: as it was given.
+        contenders: the engines.
+        clip: what they are measured on.
+        folder: for the outputs.
+        stack: closes the rivals.
+    """
     made = []
-    for contender in found:
-        stylizer = contender.stylizer
-        subject = subject_of(stylizer, clip, folder, options.encoder)
-        work = None if stylizer.foreign else transnet_work(stylizer.style.architecture, *clip.size)
-        fresh = _video_options(options, contender.choice, clip) if options.fresh else None
-        made.append(Case(stylizer.style.name, False, clip.size, subject, work, fresh))
+    for contender in contenders:
+        painter = contender.painter
+        work = None if painter.foreign else transnet_work(painter.style.architecture, *clip.size)
+        command = _video_options(style, options, contender.choice, clip) if options.new_process else None
+        subject = subject_of(painter, clip, folder, options.encoder)
+        made.append(Case(painter.style.name, False, clip.size, subject, work, command))
     if options.against == "johnson":
         for device in dict.fromkeys(case.subject.engine.device for case in made):
-            rival = copy.copy(found[0].stylizer)
-            rival.engine = JohnsonEngine(device=device, threads=options.threads)
-            subject = subject_of(rival, clip, folder, options.encoder)
-            made.append(Case("johnson", True, clip.size, subject, johnson_work(*clip.size), None))
+            rival = stack.enter_context(JohnsonEngine(device=device, threads=options.threads))
+            subject = subject_of(with_engine(contenders[0].painter, rival), clip, folder, options.encoder)
+            made.append(Case("johnson", True, clip.size, subject, johnson_work(*clip.size)))
     return made
 
 
-def subject_of(stylizer: Stylizer, clip: Clip, folder: Path, encoder: str) -> Subject:
-    """A stylizer on a clip, with FFmpeg as its codec; outputs go to `folder`."""
-    size = parse_size(clip.wanted)
+def subject_of(
+    painter: FramePainter, clip: Clip, folder: Path, encoder: str | None, *, decoder: Decoder | None = None
+) -> Subject:
+    """A painter on a clip, with FFmpeg as its codec; outputs go to `folder`.
+
+    Args:
+        painter: the style.
+        clip: the input.
+        folder: for the outputs.
+        encoder: FFmpeg's name, or "auto"; None: frames are thrown away.
+        decoder: None: the whole chooses, and alone it is the software decoder.
+    """
+    surfaces = device_surfaces(painter) if decoder else None
 
     def open_source(count: int) -> VideoReader:
-        return VideoReader(clip.path, size=size, end=clip.end(count))
+        return VideoReader(
+            clip.path,
+            size=clip.reader_size,
+            end=clip.end(count),
+            decoder=decoder or "software",
+            surfaces=surfaces if decoder == "cuda" else None,
+        )
 
     @contextmanager
     def open_sink() -> Iterator[Sink]:
+        if encoder is None:
+            yield _NullSink()
+            return
         with (
-            VideoReader(clip.path, size=size) as reader,
-            VideoWriter(folder / "encoded.mp4", reader, encoder=encoder, overwrite=True) as writer,
+            VideoReader(clip.path, size=clip.reader_size) as reader,
+            VideoWriter(folder / "encoded.mp4", reader, encoder=encoder, overwrite=True, surfaces=surfaces) as writer,
         ):
             yield writer
 
-    def run_whole(count: int) -> tuple[int, Mapping[str, float]]:
-        output = folder / "whole.mp4"
-        summary = stylizer.video(clip.path, output, size=size, end=clip.end(count), encoder=encoder, overwrite=True)
-        return summary["frames"], {name: stage["busy_seconds"] for name, stage in summary["stages"].items()}
+    def run_whole(count: int, busy: dict[str, float]) -> int:
+        if encoder is None:
+            work = painting(painter, VideoOptions(), on_device=decoder == "cuda")
+            sizes = pipeline_sizes(painter, large=False)
+            with open_source(count) as source:
+                return pipeline.run(source, work, _NullSink().write, **sizes, fits=Frame.batches_with).frames_out
+        options = VideoOptions(
+            size=clip.reader_size, end=clip.end(count), encoder=encoder, decoder=decoder or "auto", overwrite=True
+        )
+        summary = restyle_video(painter, clip.path, folder / "whole.mp4", options)
+        busy.update({name: stage.busy_seconds for name, stage in summary.stages.items()})
+        return summary.frames
 
-    return Subject(stylizer.engine, open_source, open_sink, run_whole)
+    return Subject(painter.engine, open_source, open_sink, run_whole)
+
+
+class _NullSink:
+    """Throws frames away."""
+
+    def write(self, frame: Frame) -> None:
+        """See `Sink`."""
+
+    def finish(self) -> None:
+        """See `Sink`."""
 
 
 def transnet_work(architecture: Architecture, width: int, height: int) -> Work:
-    """What a TransNet must do for a frame: counted on a small one, as all of it grows with the number of pixels."""
-    side = 128
-    network = TransNet(architecture).eval()
-    work = count_work(network, torch.zeros(1, PLANE_CHANNELS, side // 4, side // 4))
-    return work.times(width * height / side**2)
+    """A TransNet's work for a frame: counted on a small one, since all of it is proportional to the pixels."""
+    work = count_work(TransNet(architecture).eval(), torch.zeros(1, PLANE_CHANNELS, _COUNTED // 4, _COUNTED // 4))
+    return work.times(width * height / _COUNTED**2)
 
 
 def johnson_work(width: int, height: int) -> Work:
-    """The same of the classic network, counted without computing it."""
-    with torch.device("meta"):
-        return count_work(JohnsonNet().eval(), torch.empty(1, 3, height, width))
+    """The classic network's work for a frame, counted in the same way."""
+    work = count_work(JohnsonNet().eval(), torch.zeros(1, 3, _COUNTED, _COUNTED))
+    return work.times(width * height / _COUNTED**2)
 
 
-def _video_options(options: Options, choice: Choice, clip: Clip) -> list[str]:
+def _video_options(style: str, options: BenchOptions, choice: EngineOptions, clip: Clip) -> list[str]:
     """Options of `restyle video` that run the same engine on the same frames."""
-    given = ["--style", str(options.style), "--backend", choice.backend, "--device", choice.device]
-    given += ["--precision", choice.precision, "--encoder", options.encoder]
-    if choice.batch is not None:
-        given += ["--batch", str(choice.batch)]
-    if options.threads is not None:
-        given += ["--threads", str(options.threads)]
-    if clip.wanted is not None:
-        given += ["--size", clip.wanted]
-    if clip.frames is None or clip.frames / clip.rate > _FRESH_SECONDS:
-        given += ["--end", str(_FRESH_SECONDS)]
-    return given
+    values = {"style": style, "encoder": options.encoder, "size": clip.wanted}
+    values |= {name: getattr(choice, name) for name in (*_ENGINE_OPTIONS, "threads")}
+    if clip.frames is None or clip.frames / clip.rate > _PROCESS_SECONDS:
+        values["end"] = str(_PROCESS_SECONDS)
+    return [word for name, value in values.items() if value is not None for word in (f"--{name}", str(value))]

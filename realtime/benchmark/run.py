@@ -1,15 +1,15 @@
-"""The benchmark: round after round of readings, and what they come to.
+"""The benchmark: rounds of measurements, and their result.
 
-In every round every case is read once, and each begins another round, so that what changes with time (a processor that
-grows warm, a neighbour on the same machine) meets all alike. Ratios are taken within a round and then their median,
-which is why two runs agree in their ratios when their frame rates do not.
+Every round measures every case once, each beginning another round, so that what changes with time (a processor that
+grows warm, other work on the machine) affects all alike. Ratios are taken within a round, and then their median: so two
+runs agree in their ratios even where their frame rates differ.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,129 +17,149 @@ from typing import Any
 import torch
 
 from realtime.benchmark import machine, result
-from realtime.benchmark.cases import GENERATED_FPS, Case, Clip, Options, cases, clips, contenders
-from realtime.benchmark.events import ForwardEvents
-from realtime.benchmark.fresh import run_fresh
-from realtime.benchmark.measure import Clock, Material, SystemClock, measure_round, prepare
-from realtime.benchmark.report import SCHEMA
-from realtime.benchmark.roofline import Roof, has_roof, measure_roof
+from realtime.benchmark.cases import GENERATED_FPS, Case, Clip, cases, clips, engine_choices, open_contenders
+from realtime.benchmark.measure import STYLED_MEMORY, Clock, Material, measure_round, prepare, time_on_device
+from realtime.benchmark.new_process import measure_process
+from realtime.benchmark.result import BenchResult, Comparison, rounded
+from realtime.benchmark.roofline import Roof, Sizes, has_roof, measure_roof
+from realtime.engines.base import OnDevice
 from realtime.engines.machine import cores
+from realtime.engines.painter import FramePainter
+from realtime.media.files.encoders import check_encoder
 from realtime.media.synthetic.natural import write_natural_clip
+from realtime.options import BenchOptions
 
-_FRESH_RUNS = 3
-
-Roofs = dict[tuple[str, str], Roof]
-"""By device and precision."""
+_PROCESSES = 3
 
 
 def run_benchmark(
-    options: Options, *, say: Callable[[str], None] = lambda text: None, clock: Clock | None = None
-) -> dict[str, Any]:
+    style: str,
+    options: BenchOptions,
+    *,
+    say: Callable[[str], None] = lambda text: None,
+    clock: Clock | None = None,
+    roof_sizes: Sizes | None = None,
+) -> BenchResult:
     """Measure everything that is asked for.
 
     Args:
-        options: see `Options`.
-        say: told in a line what is done next.
-        clock: where readings come from.
-
-    Returns:
-        plain values, ready for JSON (`realtime.benchmark.report` shows them): `schema`, `command`, `date`, `machine`,
-        `load` (before the start), `style`, `clip`, `encoder`, `effort`, and
-        `cases`: for each size and engine: `decode`, `network`, `encode`, `whole` {fps, ms, cpu_ms: wall-clock and
-        processor milliseconds a frame}; `network.call_ms` and `latency.call_ms` {median, p95} a frame in batches and
-        alone; `network.device_ms` by the device's own clock; `whole.busy`: each stage's share of the time; `bound`
-        {by, fps, shares, cores, reached}; `roofline` {macs, bytes, ms, by, reached}; `memory_mib`; `first_frame_s`.
-        `against`: ratios to the rival's fps; `roofs`: what the machine reached; `skipped`: engines that are not to be
-        had; `warnings`. What was read in several rounds is {median, low, high}; null was not measured.
+        style: a name from the gallery or a path.
+        options: see `BenchOptions`.
+        say: called with a line of text before each step.
+        clock: where times come from.
+        roof_sizes: see `measure_roof`.
 
     Raises:
-        InputError: an option is wrong, or none of the engines is to be had.
-        RestyleError: what is measured failed.
+        InputError: the style or an option is wrong, or none of the engines is available.
+        RestyleError: a measurement failed.
     """
-    clock = clock or SystemClock()
-    options.check()
-    load = machine.load()
-    found, skipped = contenders(options)
-    for entry in skipped:
-        say(f"left out: {entry.reason}")
-    roofs: Roofs = {}
-    done: list[list[Case]] = []
-    with tempfile.TemporaryDirectory(prefix="restyle-bench-") as name:
-        folder = Path(name)
-        for clip in clips(options, folder):
+    if options.encoder != "auto":
+        check_encoder(options.encoder)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="restyle-bench-")))
+        measured_on = clips(options, folder)
+        run = _Run(options, folder, say, clock or Clock(), roof_sizes)
+        contenders, skipped = open_contenders(style, engine_choices(options), stack)
+        for entry in skipped:
+            say(f"left out: {entry['reason']}")
+        for clip in measured_on:
             if options.video is None:
-                frames = options.effort.frames
-                say(f"{clip.name}: making a clip of {frames} frames")
-                write_natural_clip(clip.path, frames=frames, size=clip.size, fps=GENERATED_FPS)
-            group = cases(options, found, clip, folder)
-            _measure(group, clip, options, folder, roofs, say, clock)
-            done.append(group)
-    first, shared = found[0].stylizer, cores()
-    macs = None if first.foreign else first.style.macs_per_pixel
-    return {
-        "schema": SCHEMA,
-        "command": options.command,
-        "date": datetime.now(UTC).isoformat(timespec="minutes"),
-        "machine": machine.describe(),
-        "load": None if load is None else result.number(load),
-        "style": {"name": first.style.name, "macs_per_pixel": None if macs is None else result.number(macs)},
-        "clip": options.video.name if options.video else "generated",
-        "encoder": options.encoder,
-        "effort": asdict(options.effort),
-        "roofs": [result.roof_entry(*key, roof) for key, roof in roofs.items()],
-        "cases": [result.case_entry(case, shared, roofs.get(_roof_key(case))) for group in done for case in group],
-        "against": [entry for group in done for entry in result.comparisons(group)],
-        "skipped": [{**asdict(entry.choice), "reason": entry.reason} for entry in skipped],
-        "warnings": [
-            *result.load_warnings(load, shared),
-            *(text for group in done for text in result.spread_warnings(group)),
-        ],
-    }
+                say(f"{clip.path.stem}: making a clip of {options.frames} frames")
+                write_natural_clip(clip.path, frames=options.frames, size=clip.size, fps=GENERATED_FPS)
+            run.measure(cases(options, style, contenders, clip, folder, stack), clip)
+        return run.result(style, contenders[0].painter, skipped)
 
 
-def _measure(
-    group: Sequence[Case],
-    clip: Clip,
-    options: Options,
-    folder: Path,
-    roofs: Roofs,
-    say: Callable[[str], None],
-    clock: Clock,
-) -> None:
-    """Fills the cases of one clip with readings."""
-    pairs: list[tuple[Case, Material]] = []
-    for case in group:
-        say(f"{case.label}: warming up")
-        pairs.append((case, prepare(case.subject, options.effort, clock)))
-    for number in range(options.effort.rounds):
-        first = number % len(pairs)
-        for case, material in pairs[first:] + pairs[:first]:
-            _read(case, material, options, roofs, clock)
-            network, whole = case.rounds[-1].network, case.rounds[-1].whole.timing
-            say(
-                f"{case.label}: round {number + 1} of {options.effort.rounds}:"
-                f" network {network.fps:.1f} fps, whole {whole.fps:.1f} fps ({whole.frames} frames)"
-            )
-    for case in group:
-        if case.fresh is not None:
-            say(f"{case.label}: in a process of its own")
-            runs = min(_FRESH_RUNS, options.effort.rounds)
-            case.runs = [run_fresh(case.fresh, clip.path, folder) for _ in range(runs)]
-
-
-def _read(case: Case, material: Material, options: Options, roofs: Roofs, clock: Clock) -> None:
-    """One round of one case, and the roof above it."""
-    engine, key = case.subject.engine, _roof_key(case)
-    if has_roof(*key):
-        roof = measure_roof(*key, clock, threads=options.threads)
-        roofs[key] = roofs[key].higher(roof) if key in roofs else roof
-    cuda = engine.device.startswith("cuda")
-    if cuda:
-        torch.cuda.reset_peak_memory_stats(engine.device)
-    case.rounds.append(measure_round(case.subject, material, options.effort, clock, ForwardEvents() if cuda else None))
-    if cuda and engine.backend == "torch":
-        case.device_memory = max(case.device_memory, torch.cuda.max_memory_allocated(engine.device))
+def command_line(style: str, options: BenchOptions) -> str:
+    """The command line that measures the same, without folders and outputs."""
+    words = [f"restyle bench --style {Path(style).name}"]
+    for declared in options.fields():
+        value = getattr(options, declared.name)
+        if value == declared.default or declared.info.python_only or declared.name in ("output", "overwrite"):
+            continue
+        for one in value if isinstance(value, tuple) else (value,):
+            text = one.name if isinstance(one, Path) else f"{one:g}" if isinstance(one, float) else one
+            words.append(f"{declared.flag} {text}")
+    return " ".join(words)
 
 
 def _roof_key(case: Case) -> tuple[str, str]:
     return case.subject.engine.device, case.subject.engine.precision
+
+
+class _Run:
+    """What was measured so far."""
+
+    def __init__(
+        self,
+        options: BenchOptions,
+        folder: Path,
+        say: Callable[[str], None],
+        clock: Clock,
+        roof_sizes: Sizes | None,
+    ) -> None:
+        self._options, self._folder, self._say, self._clock, self._sizes = options, folder, say, clock, roof_sizes
+        self._load = machine.load()
+        self._cases: list[Case] = []
+        self._against: list[Comparison] = []
+        self._roofs: dict[tuple[str, str], Roof] = {}
+
+    def measure(self, group: Sequence[Case], clip: Clip) -> None:
+        """Measure all cases of one clip."""
+        wanted = self._options
+        pairs: list[tuple[Case, Material]] = []
+        for case in group:
+            self._say(f"{case.label}: warming up")
+            pairs.append((case, prepare(case.subject, self._clock, seconds=wanted.seconds, frames=wanted.frames)))
+        for number in range(wanted.rounds):
+            first = number % len(pairs)
+            for case, material in pairs[first:] + pairs[:first]:
+                self._round(case, material)
+                network, whole = case.rounds[-1].network, case.rounds[-1].whole
+                self._say(
+                    f"{case.label}: round {number + 1} of {wanted.rounds}:"
+                    f" network {network.fps:.1f} fps, whole {whole.fps:.1f} fps ({whole.frames} frames)"
+                )
+        for case in group:
+            if case.command is not None:
+                self._say(f"{case.label}: in a new process")
+                runs = range(min(_PROCESSES, wanted.rounds))
+                case.runs = [measure_process(case.command, clip.path, self._folder) for _ in runs]
+        self._cases += group
+        self._against += result.compare(group)
+
+    def _round(self, case: Case, material: Material) -> None:
+        """One round of one case, with the peaks and the memory of its device."""
+        engine, key, seconds = case.subject.engine, _roof_key(case), self._options.seconds
+        if has_roof(*key):
+            roof = measure_roof(*key, self._clock, threads=self._options.threads, sizes=self._sizes)
+            self._roofs[key] = roof.higher(self._roofs.get(key, roof))
+        on_cuda = engine.backend == "torch" and engine.device.startswith("cuda")
+        if on_cuda:
+            torch.cuda.reset_peak_memory_stats(engine.device)
+        case.rounds.append(measure_round(case.subject, material, seconds, self._clock))
+        if isinstance(engine, OnDevice) and case.size[0] % 2 == case.size[1] % 2 == 0:
+            case.on_device += time_on_device(engine, material.inputs[: engine.batch], seconds / 8, self._clock).calls
+        if on_cuda:
+            case.device_memory = max(case.device_memory, torch.cuda.max_memory_allocated(engine.device))
+
+    def result(self, style: str, painter: FramePainter, skipped: Sequence[dict[str, Any]]) -> BenchResult:
+        """The result of all cases."""
+        options, shared = self._options, cores()
+        macs = None if painter.foreign else rounded(painter.style.architecture.macs_per_pixel)
+        effort = {"rounds": options.rounds, "seconds": options.seconds, "frames": options.frames}
+        return BenchResult(
+            command=command_line(style, options),
+            date=datetime.now(UTC).isoformat(timespec="minutes"),
+            machine=machine.describe(),
+            load=rounded(self._load),
+            style={"name": painter.style.name, "macs_per_pixel": macs},
+            clip=options.video.name if options.video else "generated",
+            encoder=options.encoder,
+            effort={**effort, "memory": STYLED_MEMORY},
+            roofs=tuple(result.roof_result(*key, roof) for key, roof in self._roofs.items()),
+            cases=tuple(result.case_result(case, shared, self._roofs.get(_roof_key(case))) for case in self._cases),
+            against=tuple(self._against),
+            skipped=tuple(skipped),
+            warnings=(*result.load_warnings(self._load, shared), *result.spread_warnings(self._cases)),
+        )

@@ -1,4 +1,4 @@
-"""`restyle bench` and `restyle video --profile` with a stand-in for the work: what is asked for, what is written."""
+"""`restyle bench` and `restyle video --profile`: what is asked for, what is written, and what is refused."""
 
 from __future__ import annotations
 
@@ -9,25 +9,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from realtime.benchmark import run as bench_run
-from realtime.benchmark.cases import Choice, Options
-from realtime.benchmark.measure import Effort
-from tests.benchmark.test_result import measured, result_of
+from realtime.benchmark import gpu as gpu_module
+from realtime.benchmark import run as run_module
+from realtime.benchmark.gpu import Check, GpuReport
+from realtime.benchmark.result import BenchResult
+from realtime.media.synthetic.natural import write_natural_clip
+from realtime.options import BenchOptions
+from realtime.transnet.checkpoint import StyleCard, save_checkpoint
+from realtime.transnet.network import identity_network
+from tests.helpers.readings import known_result
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"av", "cv2", "matplotlib", "numpy", "onnxruntime", "rich", "safetensors", "torch"}
 
 
 class Bench:
-    """Stands in for the measuring and notes what it is asked for."""
+    """Stands in for the measuring, which takes minutes, and notes what it is asked for."""
 
     def __init__(self) -> None:
-        self.asked: Options | None = None
-        self.result = result_of(measured(), measured(rival=True, slower=30, whole=0.301))
+        self.asked: tuple[str, BenchOptions] | None = None
+        self.result = known_result()
 
-    def __call__(self, options: Options, *, say: Any) -> dict[str, Any]:
-        self.asked = options
+    def __call__(self, style: str, options: BenchOptions, *, say: Any) -> BenchResult:
+        self.asked = style, options
         say("640x360: making a clip of 240 frames")
         return self.result
 
@@ -35,7 +41,7 @@ class Bench:
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
     made = Bench()
-    monkeypatch.setattr(bench_run, "run_benchmark", made)
+    monkeypatch.setattr(run_module, "run_benchmark", made)
     return made
 
 
@@ -60,34 +66,37 @@ def test_bench_has_the_options_of_the_interface(restyle: Any, option: str) -> No
 
 def test_the_defaults(restyle: Any, bench: Bench) -> None:
     assert restyle("bench").code == 0
-    assert bench.asked == Options("starry-night", choices=[Choice()], effort=Effort())
+    assert bench.asked == ("starry-night", BenchOptions())
 
 
-def test_every_option_arrives_and_what_repeats_is_combined(restyle: Any, bench: Bench) -> None:
+def test_every_option_arrives(restyle: Any, bench: Bench) -> None:
     done = restyle(
         *"bench --style a.safetensors --size 640x360 --size 720 --video in.mp4 --against johnson --threads 3".split(),
         *"--backend torch --device cpu --device cuda:1 --precision fp32 --precision bf16 --batch 2 --encoder x".split(),
         *"--rounds 7 --seconds 2.5 --frames 99".split(),
     )
     assert done.code == 0, done.err
-    assert bench.asked == Options(
+    assert bench.asked == (
         "a.safetensors",
-        sizes=("640x360", "720"),
-        video=Path("in.mp4"),
-        choices=[
-            Choice("torch", device, precision, 2)  # type: ignore[arg-type]
-            for device in ("cpu", "cuda:1")
-            for precision in ("fp32", "bf16")
-        ],
-        threads=3,
-        encoder="x",
-        against="johnson",
-        effort=Effort(rounds=7, seconds=2.5, frames=99),
+        BenchOptions(
+            size=("640x360", "720"),
+            video=Path("in.mp4"),
+            against="johnson",
+            threads=3,
+            backend=("torch",),
+            device=("cpu", "cuda:1"),
+            precision=("fp32", "bf16"),
+            batch=(2,),
+            encoder="x",
+            rounds=7,
+            seconds=2.5,
+            frames=99,
+        ),
     )
 
 
 def test_the_table_goes_to_stdout_and_messages_to_stderr(restyle: Any, bench: Bench) -> None:
-    bench.result["warnings"] = ["other work ran on\nthis machine"]
+    bench.result = known_result(warnings=["other work ran on\nthis machine"])
     done = restyle("bench")
     assert "bound by" in done.out
     assert "66.7" in done.out
@@ -102,7 +111,7 @@ def test_the_table_goes_to_stdout_and_messages_to_stderr(restyle: Any, bench: Be
 
 def test_json_is_the_result_and_the_last_line(restyle: Any, bench: Bench) -> None:
     done = restyle("bench", "--json")
-    assert done.json == json.loads(json.dumps(bench.result))
+    assert done.json == bench.result.to_json()
     assert len(done.out.splitlines()) == 1
 
 
@@ -111,7 +120,7 @@ def test_outputs(restyle: Any, bench: Bench, tmp_path: Path) -> None:
     paths = [tmp_path / f"out.{ending}" for ending in ("json", "md", "PNG")]
     done = restyle("bench", *(word for path in paths for word in ("--output", path)))
     assert done.code == 0, done.err
-    assert json.loads(paths[0].read_text(encoding="utf-8")) == json.loads(json.dumps(bench.result))
+    assert json.loads(paths[0].read_text(encoding="utf-8")) == bench.result.to_json()
     assert paths[1].read_text(encoding="utf-8").startswith("Measured on Test 9000")
     assert paths[2].read_bytes().startswith(b"\x89PNG")
     assert len(list(tmp_path.iterdir())) == 3
@@ -125,11 +134,14 @@ def test_outputs(restyle: Any, bench: Bench, tmp_path: Path) -> None:
     [
         (["--output", "out.txt"], ".json, .md, .png"),
         (["--output", "none/out.json"], "does not exist"),
-        (["--backend", "tf"], "'auto', 'torch', 'onnx'"),
-        (["--precision", "int4"], "'auto', 'fp32', 'fp16', 'bf16'"),
+        (["--backend", "tf"], "auto, torch, onnx"),
+        (["--backend", "torch", "--precision", "int4"], "auto, fp32, fp16, bf16"),
+        (["--device", "gpu"], "auto, cpu, cuda"),
+        (["--size", "big"], "640x360"),
         (["--against", "gatys"], "johnson"),
         (["--batch", "0"], "1"),
         (["--rounds", "0"], "1"),
+        (["--gpu-report", "--device", "cpu"], "CUDA"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -150,13 +162,71 @@ def test_a_chart_without_matplotlib(
     assert bench.asked is None
 
 
+# restyle bench --gpu-report
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+def test_no_gpu_is_one_line(restyle: Any, tmp_path: Path) -> None:
+    done = restyle("bench", "--gpu-report", "--output", tmp_path)
+    assert done.code == 2
+    assert done.error.startswith("error: device 'cuda': ")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Stands in for a machine with a GPU. The report holds where "least" is 10 or less."""
+    from realtime.engines import painter
+    from realtime.engines.torch import device
+
+    settings: dict[str, Any] = {"least": 11.0}
+
+    class Painter:
+        def __init__(self, *args: object) -> None:
+            settings["asked"] = args
+
+        def __enter__(self) -> Painter:
+            return self
+
+        def __exit__(self, *error: object) -> None: ...
+
+    def report(opened: Painter, *, say: Any) -> GpuReport:
+        check = Check("network alone", 10.0, "fps", settings["least"])
+        failed = () if check.holds else (check.name,)
+        machine = known_result().machine
+        return GpuReport(
+            date="2026-01-02", machine=machine, device="cuda:0", style="x", engine="torch", notes=(), checks=(check,),
+            holds=not failed, failed=failed, seconds=1.0,
+        )  # fmt: skip
+
+    monkeypatch.setattr(device, "choose_device", lambda word: torch.device("cuda", 0))
+    monkeypatch.setattr(painter, "FramePainter", Painter)
+    monkeypatch.setattr(gpu_module, "gpu_report", report)
+    return settings
+
+
+def test_the_gpu_report_writes_both_files_and_ends_with_1(restyle: Any, gpu: dict[str, Any], tmp_path: Path) -> None:
+    done = restyle("bench", "--gpu-report", "--output", tmp_path, "--json")
+    assert done.code == 1
+    assert gpu["asked"][1].device == "cuda:0"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["gpu-report.json", "gpu-report.md"]
+    assert json.loads((tmp_path / "gpu-report.json").read_text())["failed"] == ["network alone"]
+    assert done.json["holds"] is False
+    assert restyle("bench", "--gpu-report", "--output", tmp_path).code == 2  # they exist
+    assert restyle("bench", "--gpu-report", "--output", tmp_path / "a.png").code == 2
+
+
+def test_a_gpu_report_that_holds_ends_with_0(restyle: Any, gpu: dict[str, Any], tmp_path: Path) -> None:
+    gpu["least"] = 10.0
+    assert restyle("bench", "--gpu-report", "--output", tmp_path / "a.md", "--quiet").code == 0
+    assert "Everything holds." in (tmp_path / "a.md").read_text()
+
+
 # restyle video --profile
 
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
-    from realtime.media.synthetic.natural import write_natural_clip
-
     path = tmp_path / "clip.mp4"
     write_natural_clip(path, frames=6, size=(64, 64))
     return path
@@ -164,9 +234,6 @@ def clip(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def style(tmp_path: Path) -> Path:
-    from realtime.transnet.checkpoint import StyleCard, save_checkpoint
-    from realtime.transnet.network import identity_network
-
     path = tmp_path / "identity.safetensors"
     save_checkpoint(path, identity_network(), StyleCard("identity"))
     return path

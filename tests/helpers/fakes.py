@@ -1,21 +1,18 @@
-"""A clock that goes by hand, and an engine and a codec of known speeds."""
+"""A clock that is moved by hand, and an engine and a codec of known speeds."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
 
-from realtime import pipeline
-from realtime.benchmark.bounds import Cost
-from realtime.benchmark.measure import Subject, SystemClock
+from realtime.benchmark.measure import Clock, Subject, Timing
+from realtime.engines.base import DEFAULT_PAINT, Closing, Finish
 from realtime.frames import Frame, chroma_shape
+from realtime.options import PaintOptions
 
 
 def picture(pts: int = 0, width: int = 8, height: int = 8) -> Frame:
@@ -25,8 +22,21 @@ def picture(pts: int = 0, width: int = 8, height: int = 8) -> Frame:
     return Frame(*planes, pts=pts, duration=1, time_base=Fraction(1, 25))
 
 
-class HandClock:
-    """Goes only when something is said to have taken time."""
+@dataclass(frozen=True)
+class Cost:
+    """Wall-clock and processor seconds of a frame."""
+
+    wall: float
+    cpu: float
+
+    @property
+    def timing(self) -> Timing:
+        """One frame of this cost."""
+        return Timing(1, self.wall, self.cpu)
+
+
+class HandClock(Clock):
+    """Moves only when something is said to have taken time."""
 
     def __init__(self) -> None:
         self._wall = self._cpu = 0.0
@@ -43,63 +53,51 @@ class HandClock:
 
 
 @dataclass
-class Spending:
-    """Work that takes no time but moves a clock by what it is said to cost."""
+class FakeEngine(Closing):
+    """Returns its frames. Each moves the clock by `cost`; one that is painted alone, by `alone`."""
 
     clock: HandClock
-
-    def __call__(self, stage: str, cost: Cost) -> None:
-        self.clock.spend(cost)
-
-
-@dataclass
-class Sleeping:
-    """Work that sleeps, and notes how long the system really let it sleep."""
-
-    slept: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def __call__(self, stage: str, cost: Cost) -> None:
-        begin = time.perf_counter()
-        time.sleep(cost.wall)
-        with self.lock:
-            self.slept[stage].append(time.perf_counter() - begin)
-
-    def mean(self, stage: str) -> float:
-        """Seconds of a frame, really."""
-        return sum(self.slept[stage]) / len(self.slept[stage])
-
-
-@dataclass
-class FakeEngine:
-    """Gives back what it gets. A batch costs what its frames cost one after the other; `alone`, a single one."""
-
-    work: Callable[[str, Cost], None]
     cost: Cost
     batch: int = 1
     alone: Cost | None = None
     calls: list[int] = field(default_factory=list)
+    under_way: int = 0
+    most_under_way: int = 0
     backend: str = "fake"
     device: str = "cpu"
     precision: str = "fp32"
+    ahead: int = 1
     description: str = "a fake"
-    notes: list[str] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
 
-    def stylize(self, frames: Sequence[Frame], *, strength: float = 1.0, keep_color: bool = False) -> list[Frame]:
+    def stylize(self, frames: Sequence[Frame], paint: PaintOptions = DEFAULT_PAINT) -> list[Frame]:
+        return self.begin(frames, paint)()
+
+    def begin(self, frames: Sequence[Frame], paint: PaintOptions = DEFAULT_PAINT, **options: object) -> Finish:
         self.calls.append(len(frames))
-        for _ in frames:
-            self.work("network", self.alone if self.alone is not None and len(frames) == 1 else self.cost)
-        return list(frames)
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+
+        def finish() -> list[Frame]:
+            self.under_way -= 1
+            for _ in frames:
+                self.clock.spend(self.alone if self.alone is not None and len(frames) == 1 else self.cost)
+            return list(frames)
+
+        return finish
 
 
+@dataclass
 class FakeSink:
-    def __init__(self, work: Callable[[str, Cost], None], cost: Cost) -> None:
-        self.work, self.cost = work, cost
-        self.times: list[int] = []
-        self.finished = False
+    """Notes what it is given."""
+
+    clock: HandClock
+    cost: Cost
+    times: list[int] = field(default_factory=list)
+    finished: bool = False
 
     def write(self, frame: Frame) -> None:
-        self.work("encode", self.cost)
+        self.clock.spend(self.cost)
         self.times.append(frame.pts)
 
     def finish(self) -> None:
@@ -108,9 +106,9 @@ class FakeSink:
 
 @dataclass
 class FakeCodec:
-    """Decodes and encodes nothing, at known speeds, and keeps what was written to."""
+    """Decodes and encodes nothing, at known speeds, and keeps the sinks that were opened."""
 
-    work: Callable[[str, Cost], None]
+    clock: HandClock
     decode: Cost
     encode: Cost
     frames: int = 10**9
@@ -119,51 +117,44 @@ class FakeCodec:
     def source(self, count: int) -> AbstractContextManager[Iterable[Frame]]:
         @contextmanager
         def opened() -> Iterator[Iterable[Frame]]:
-            yield self.decoded(count)
+            yield self._decoded(count)
 
         return opened()
 
-    def decoded(self, count: int) -> Iterator[Frame]:
+    def _decoded(self, count: int) -> Iterator[Frame]:
         for number in range(min(count, self.frames)):
-            self.work("decode", self.decode)
+            self.clock.spend(self.decode)
             yield picture(number)
 
     def sink(self) -> AbstractContextManager[FakeSink]:
         @contextmanager
         def opened() -> Iterator[FakeSink]:
-            self.sinks.append(FakeSink(self.work, self.encode))
+            self.sinks.append(FakeSink(self.clock, self.encode))
             yield self.sinks[-1]
 
         return opened()
 
 
-def spending_subject(
-    clock: HandClock, costs: Mapping[str, Cost], *, whole: Cost, batch: int = 1, alone: Cost | None = None
+def fake_subject(
+    clock: HandClock,
+    costs: Mapping[str, Cost],
+    *,
+    whole: Cost = Cost(1, 1),
+    batch: int = 1,
+    alone: Cost | None = None,
+    frames: int = 10**9,
 ) -> Subject:
-    """Stages and a whole that move the clock by known costs a frame."""
-    work = Spending(clock)
-    engine = FakeEngine(work, costs["network"], batch, alone)
-    codec = FakeCodec(work, costs["decode"], costs["encode"])
+    """Stages ("decode", "network", "encode") and a whole that move the clock by known costs per frame.
 
-    def run_whole(count: int) -> tuple[int, dict[str, float]]:
-        for _ in range(count):
+    `alone`: of a frame that is painted alone. `frames`: of the clip.
+    """
+    engine = FakeEngine(clock, costs["network"], batch, alone)
+    codec = FakeCodec(clock, costs["decode"], costs["encode"], frames)
+
+    def run_whole(count: int, busy: dict[str, float]) -> int:
+        for _ in range(min(count, frames)):
             clock.spend(whole)
-        return count, {"decode": 0.0, "infer": count * costs["network"].wall, "encode": 0.0}
+        busy |= {"decode": 0.0, "infer": count * costs["network"].wall, "encode": 0.0}
+        return min(count, frames)
 
     return Subject(engine, codec.source, codec.sink, run_whole)
-
-
-def sleeping_subject(work: Sleeping, costs: Mapping[str, Cost], *, batch: int = 1) -> Subject:
-    """Stages that sleep, and as the whole the real pipeline over them."""
-    engine = FakeEngine(work, costs["network"], batch)
-    codec = FakeCodec(work, costs["decode"], costs["encode"])
-
-    def run_whole(count: int) -> tuple[int, dict[str, float]]:
-        sink = FakeSink(work, costs["encode"])
-        report = pipeline.run(codec.decoded(count), engine.stylize, sink.write, batch=batch)
-        return report.frames_out, {name: stage.busy_seconds for name, stage in report.stages.items()}
-
-    return Subject(engine, codec.source, codec.sink, run_whole)
-
-
-REAL = SystemClock()
