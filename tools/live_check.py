@@ -1,21 +1,20 @@
-"""How the live filter keeps up: `python -m tools.live_check [options of restyle webcam]`.
+"""Checks that the live filter keeps up with its camera: `python -m tools.live_check [options of restyle webcam]`.
 
-Three situations, each `restyle webcam --headless` in a process of its own, on a generated source of known rate: a
-camera that the machine keeps up with easily; one at 1280x720 whose rate is to be held by smaller working sizes; and,
-for a minute, one at twice the rate that the machine can do at a fixed size, where latency and memory must stay flat.
-How fast that is, the run itself tells: one that dropped less than half is made again from a faster source.
-Options such as --backend or --threads are handed on. To measure with fewer cores than there are, start it under
-`taskset`.
+Three runs of `restyle webcam --headless`, each in a process of its own, on a generated camera of known rate:
 
-The last line is JSON. The exit code is 1 where a situation is not as it should be.
+* 640x360 at 30 fps, which the machine keeps up with easily: no frame may be dropped, and the latency is short.
+* 1280x720 at 30 fps: smaller working sizes must hold the rate.
+* Twice the rate that the machine can do at a fixed size, for a minute: latency and memory must not grow. The rate is
+  found by trial: a run that dropped less than half is repeated with a faster camera.
+
+Options such as --backend or --threads are passed on. To measure with fewer cores than there are, use `taskset`. The
+last line is JSON. The exit code is 1 where something is not as it should be.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,8 +22,7 @@ from typing import Any
 
 import psutil
 
-from realtime.benchmark.fresh import RESTYLE
-from realtime.errors import RestyleError
+from realtime.benchmark.new_process import RESTYLE, run_restyle
 
 LATENCY_MS = 45.0
 """Most of the latency's 95th percentile at 640x360 and 30 fps."""
@@ -33,14 +31,13 @@ GROWTH = 1.2
 """Most that the latency's 99th percentile may grow from the first to the last quarter of a run at overload."""
 
 MEMORY_GROWTH_MIB = 30.0
-"""The same of memory, from the end of the first quarter to the end. A queue that grows would pass it in seconds."""
-
+"""Most that memory may grow from the end of the first quarter to the end. A growing queue passes it in seconds."""
 
 TWICE = 1.9
-"""Least that come in for each that is shown, at twice what the machine can: it is not as fast in every minute."""
+"""Frames that come in for each that is shown, at overload. A little less than 2: a machine's speed varies."""
 
 TRIES = 4
-"""Runs at overload, at most, until so many come in."""
+"""Most runs at overload until so many come in."""
 
 
 @dataclass
@@ -49,9 +46,9 @@ class Situation:
 
     Attributes:
         name: in a few words.
-        summary: what `restyle webcam --json` told.
-        memory: resident bytes, once a second.
-        faults: what should have been otherwise; nothing is best.
+        summary: the JSON of `restyle webcam`.
+        memory: resident bytes, once per second.
+        faults: what is not as it should be.
     """
 
     name: str
@@ -61,18 +58,18 @@ class Situation:
 
     @property
     def growth(self) -> float | None:
-        """MiB by which memory was more at the end than when a quarter was done; None for a run of a few seconds.
+        """MiB by which memory was more at the end than after a quarter; None for a run of a few seconds.
 
-        The last two seconds are left out: the camera has ended by then, and the process takes down what it had.
+        The last two seconds are left out: the camera has ended by then, and the process frees its memory.
         """
         if len(self.memory) < 8:
             return None
         return (max(self.memory[-5:-2]) - max(self.memory[: len(self.memory) // 4])) / 2**20
 
-    def demand(self, holds: bool, otherwise: str) -> None:
-        """Note a fault where something does not hold."""
+    def require(self, holds: bool, fault: str) -> None:
+        """Note a fault where a requirement does not hold."""
         if not holds:
-            self.faults.append(otherwise)
+            self.faults.append(fault)
 
     def __str__(self) -> str:
         s = self.summary
@@ -87,63 +84,57 @@ class Situation:
 
 
 def watch(name: str, source: str, options: Sequence[str], *, command: Sequence[str] = RESTYLE) -> Situation:
-    """Run the filter on a source.
+    """Run the filter on a camera.
 
     Args:
         name: of the situation.
         source: as `restyle webcam --camera` takes it.
-        options: more of them.
+        options: more options of the command.
         command: what starts restyle.
 
     Raises:
-        RestyleError: the process failed; the message has its last line.
+        RestyleError: the process failed.
     """
-    whole = [*command, "webcam", "--camera", source, "--headless", "--json", "--quiet", *options]
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
-        process = subprocess.Popen(whole, stdout=subprocess.PIPE, stderr=said, text=True)
-        memory: list[int] = []
-        done = threading.Event()
-        watcher = threading.Thread(target=_sample, args=(process.pid, memory, done), daemon=True)
-        watcher.start()
+    memory: list[int] = []
+    done = threading.Event()
+
+    def sample(process: int) -> None:
         try:
-            told, _ = process.communicate()
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
-        finally:
-            done.set()
-            watcher.join()
-        if process.returncode:
-            said.seek(0)
-            lines = said.read().strip().splitlines()
-            raise RestyleError(f"{name}: ended with code {process.returncode}: {lines[-1] if lines else 'no word'}")
-    return Situation(name, json.loads(told.strip().splitlines()[-1]), memory)
+            watched = psutil.Process(process)
+            while not done.wait(1.0):
+                memory.append(watched.memory_info().rss)
+        except psutil.Error:
+            return  # it has ended
 
+    arguments = ["webcam", "--camera", source, "--headless", "--json", "--quiet", *options]
+    samplers: list[threading.Thread] = []
 
-def _sample(process: int, memory: list[int], done: threading.Event) -> None:
+    def start(process: int) -> None:
+        samplers.append(threading.Thread(target=sample, args=(process,), daemon=True))
+        samplers[-1].start()
+
     try:
-        watched = psutil.Process(process)
-        while not done.wait(1.0):
-            memory.append(watched.memory_info().rss)
-    except psutil.Error:
-        return  # it has ended
+        output = run_restyle(arguments, command=command, title=name, started=start)
+    finally:
+        done.set()
+        for sampler in samplers:
+            sampler.join()
+    return Situation(name, json.loads(output.strip().splitlines()[-1]), memory)
 
 
 def easy(options: Sequence[str] = (), *, command: Sequence[str] = RESTYLE) -> Situation:
     """640x360 at 30 fps, 300 frames."""
-    source = "lavfi:testsrc2=size=640x360:rate=30"
-    found = watch("640x360 at 30 fps", source, ["--frames", "300", *options], command=command)
-    found.demand(found.summary["dropped"] == 0, "frames were dropped")
-    found.demand(found.summary["latency_ms"]["p95"] < LATENCY_MS, f"latency above {LATENCY_MS:.0f} ms")
+    found = watch("640x360 at 30 fps", _camera("640x360", 30), ["--frames", "300", *options], command=command)
+    found.require(found.summary["dropped"] == 0, "frames were dropped")
+    found.require(found.summary["latency_ms"]["p95"] < LATENCY_MS, f"latency above {LATENCY_MS:.0f} ms")
     return found
 
 
 def held(options: Sequence[str] = (), *, seconds: float = 20.0, command: Sequence[str] = RESTYLE) -> Situation:
-    """1280x720 at 30 fps; the size adapts."""
-    source = "lavfi:testsrc2=size=1280x720:rate=30"
-    found = watch("1280x720 at 30 fps", source, ["--seconds", str(seconds), *options], command=command)
-    found.demand(found.summary["fps"] >= 29.0, "the rate was not held")
+    """1280x720 at 30 fps; the working size adapts."""
+    wanted = ["--seconds", str(seconds), *options]
+    found = watch("1280x720 at 30 fps", _camera("1280x720", 30), wanted, command=command)
+    found.require(found.summary["fps"] >= 29.0, "the rate was not held")
     return found
 
 
@@ -152,8 +143,8 @@ def overload(
 ) -> Situation:
     """A camera twice as fast as the machine at a fixed size.
 
-    A short run at 1000 fps tells where to begin. It is too slow a guess, since it counts the start, so that the rate is
-    then set from what each run has shown, until one had twice as much to do as it did.
+    A short run at 1000 fps gives the first rate. It is too low, since it includes the start; so the rate is raised
+    until a run had twice as many frames to paint as it did.
     """
     fixed = ["--size", size, "--seconds"]
     trial = watch("trial", _camera(size, 1000), [*fixed, str(min(seconds, 8.0)), *options], command=command)
@@ -166,9 +157,9 @@ def overload(
         rate = max(rate + 1, round(rate * 2.1 * shown / max(1, came)))
     found.name = f"{size}, {came / shown:.2f} frames for each that it can show"
     latency = found.summary["latency_ms"]
-    found.demand(latency["last_quarter_p99"] <= GROWTH * latency["first_quarter_p99"], "latency grew")
-    found.demand(found.growth is None or found.growth <= MEMORY_GROWTH_MIB, "memory grew")
-    found.demand(came >= TWICE * shown, "this was not twice what it can")
+    found.require(latency["last_quarter_p99"] <= GROWTH * latency["first_quarter_p99"], "latency grew")
+    found.require(found.growth is None or found.growth <= MEMORY_GROWTH_MIB, "memory grew")
+    found.require(came >= TWICE * shown, "the camera was not twice as fast")
     return found
 
 
@@ -177,7 +168,7 @@ def _camera(size: str, rate: int) -> str:
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """The command; see the module."""
+    """The command; see the module. Returns the exit code."""
     options = list(sys.argv[1:] if args is None else args)
     if {"-h", "--help"} & set(options):
         print(__doc__)

@@ -1,4 +1,4 @@
-"""A long clip out of a short one, without encoding anything. For measuring and for tests."""
+"""Makes a long clip of a short one without encoding anything. For measurements and tests."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from typing import Any
 
 
 def loop_clip(source: str | os.PathLike[str], target: str | os.PathLike[str], seconds: float) -> None:
-    """Write a clip's packets of pictures and sound over and over.
+    """Write a clip's video and audio packets again and again.
 
     Args:
-        source: a clip whose packets all have times, such as an MP4 that was written in one go. Its packets are held in
-            memory.
-        target: the file to make; one that is there is replaced. Sound may be silent for up to one packet at a seam.
+        source: a clip whose packets all have times, such as an MP4. Its packets are held in memory.
+        target: the file to write; it is replaced if it exists. Audio may be silent for one packet at a seam.
         seconds: the least length.
 
     Raises:
-        ValueError: the clip has no packets of pictures.
+        ValueError: the clip has no video packets.
     """
     import av
 
@@ -36,11 +35,11 @@ def loop_clip(source: str | os.PathLike[str], target: str | os.PathLike[str], se
             end[index] = (packet.dts + (packet.duration or 1)) * base
             packets.append(packet)
         if not any(p.stream.type == "video" for p in packets):
-            raise ValueError(f"{os.fspath(source)}: no packets of pictures")
+            raise ValueError(f"{os.fspath(source)}: no video packets")
         period = max(end[index] - begin[index] for index in end)
         for turn in range(math.ceil(seconds / period)):
             for packet in packets:
-                # Rounded up in each turn alike: a stream's times never fall back at a seam.
+                # Rounded up equally in each turn, so that a stream's times always rise at a seam.
                 shift = turn * math.ceil(period / packet.time_base)
                 again: Any = av.Packet(bytes(packet))
                 again.time_base, again.duration = packet.time_base, packet.duration

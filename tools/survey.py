@@ -1,8 +1,6 @@
-"""What becomes of each real clip: measured, checked, and as a program written down in `docs/videos.md`.
+"""Restyles every real clip with a network that changes nothing, and compares output and source.
 
-    python -m tools.survey
-
-sends every clip through the whole of restyle with a network that changes nothing, and writes the table anew.
+`python -m tools.survey` writes the results to `docs/videos.md`, if everything is as it should be.
 """
 
 from __future__ import annotations
@@ -10,6 +8,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -26,17 +25,24 @@ from tests.helpers.clips import REAL_CLIPS, psnr
 
 TABLE = Path(__file__).parents[1] / "docs" / "videos.md"
 QUALITY = {".webm": 4.0}
-"""Of the encoder, so that what is measured is the way and not the compression; 10 for x264."""
+"""The encoder's CRF by container, 10 where not named: so good that compression does not count."""
 
 Run = Callable[[Path, Path, float], dict[str, Any]]
 
 
 @dataclass
 class Row:
-    """What came of one clip.
+    """The comparison of one clip.
 
     Attributes:
-        faults: what is not as it should be; empty where all is well.
+        name: of the file.
+        before, after: the video streams in words.
+        frames: number of frames written.
+        worst_time, worst_sound: largest differences in time in seconds.
+        sound: the audio streams in words.
+        worst_psnr: lowest PSNR of the compared frames in dB.
+        copied, converted, dropped: see `realtime.results.VideoSummary`.
+        faults: what is not as it should be.
     """
 
     name: str
@@ -53,8 +59,8 @@ class Row:
     faults: list[str] = field(default_factory=list)
 
 
-def by_rooms(source: Path, target: Path, quality: float) -> dict[str, Any]:
-    """Through reader and writer alone."""
+def without_network(source: Path, target: Path, quality: float) -> dict[str, Any]:
+    """Send a clip through reader and writer alone."""
     with VideoReader(source) as reader, VideoWriter(target, reader, quality=quality) as writer:
         for frame in reader:
             writer.write(frame)
@@ -69,8 +75,14 @@ def by_rooms(source: Path, target: Path, quality: float) -> dict[str, Any]:
         }
 
 
-def survey(source: Path, folder: Path, run: Run = by_rooms) -> Row:
-    """Sends a clip through and compares what comes out with what went in."""
+def survey(source: Path, folder: Path, run: Run = without_network) -> Row:
+    """Restyle a clip, and compare the output with the source.
+
+    Args:
+        source: the clip.
+        folder: for the output.
+        run: restyles; takes source, target and CRF, and returns the fields of a `VideoSummary`.
+    """
     target = folder / source.name
     summary = run(source, target, QUALITY.get(source.suffix, 10.0))
     a, b = probe(source), probe(target)
@@ -85,7 +97,7 @@ def survey(source: Path, folder: Path, run: Run = by_rooms) -> Row:
 
 
 def _compare_pictures(row: Row, source: Path, target: Path) -> None:
-    """Times of every picture against what FFmpeg decodes of the source; every tenth picture against the reader's."""
+    """Compare the time of every frame with FFmpeg's, and the picture of every tenth frame with the reader's."""
     before, after = list(_times(source)), []
     with VideoReader(source) as reader, av.open(str(target)) as container:
         frames = iter(reader)
@@ -172,7 +184,7 @@ def _compare_form(row: Row, a: MediaInfo, b: MediaInfo) -> None:
     for key in ("title", "creation_time"):
         if key in a.metadata and a.metadata[key] != b.metadata.get(key):
             row.faults.append(f"{key} is lost")
-    unknown = (None, "und")  # MP4 always names a language, if only this one
+    unknown = (None, "und")  # MP4 always names a language
     pairs = zip(a.audio, b.audio, strict=False)
     if any(x.language != y.language and not (x.language in unknown and y.language in unknown) for x, y in pairs):
         row.faults.append("languages of the sound")
@@ -214,36 +226,37 @@ def table(rows: list[Row]) -> str:
 
 PREAMBLE = """# What becomes of real clips
 
-Every clip was sent through restyle with a network that changes nothing, into a file of its own kind, and then compared
-with what went in: the number of pictures, the time of every picture (against the first), the sound's packets and when
-the first and the last of them sound, size, rotation, pixel aspect, colour tags, languages, titles and creation time.
-PSNR is the lowest of every tenth picture, over all three planes, against what is handed to the network (8-bit 4:2:0; of
-HDR its tone-mapped form), at a quality of 10 for x264 and of 4 for VP9. Nothing here is typed by hand:
-`python -m tools.survey` writes this page, and stops where anything is not as it should be.
+Every clip was restyled with a network that changes nothing, into a file of the same container, and then compared with
+the source: the number of frames, the time of every frame (relative to the first), the audio packets and the times of
+the first and the last of them, size, rotation, pixel aspect, colour tags, languages, titles and creation time. PSNR is
+the lowest of every tenth frame, over all three planes, against what the network is given (8-bit 4:2:0; HDR
+tone-mapped), at a CRF of 10 for x264 and of 4 for VP9. `python -m tools.survey` writes this page, and stops where
+anything is not as it should be.
 
 """
 
 
 def main() -> int:
-    """Writes the table; the exit code says whether all is well."""
+    """Write the table. Returns the exit code: 1 where something is not as it should be."""
     from realtime import Stylizer
     from realtime.transnet.checkpoint import StyleCard, save_checkpoint
     from realtime.transnet.network import identity_network
 
     clips = sorted(p for p in REAL_CLIPS.iterdir() if p.suffix != ".md")
-    with tempfile.TemporaryDirectory() as place:
+    with ExitStack() as stack:
+        place = stack.enter_context(tempfile.TemporaryDirectory())
         style = Path(place) / "identity.safetensors"
         save_checkpoint(style, identity_network(), StyleCard("identity"))
-        stylizer = Stylizer(style, backend="torch", device="cpu")
+        stylizer = stack.enter_context(Stylizer(style, backend="torch", device="cpu"))
 
         def run(source: Path, target: Path, quality: float) -> dict[str, Any]:
-            return stylizer.video(source, target, quality=quality)
+            return stylizer.video(source, target, quality=quality).to_json()
 
         rows = []
         for clip in clips:
             rows.append(survey(clip, Path(place), run))
             (Path(place) / clip.name).unlink()
-            print(clip.name, rows[-1].faults or "as it should be", flush=True)
+            print(clip.name, rows[-1].faults or "good", flush=True)
     if any(row.faults for row in rows):
         return 1
     TABLE.write_text(PREAMBLE + table(rows))

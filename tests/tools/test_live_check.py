@@ -1,4 +1,4 @@
-"""The check of the live filter: that it sees what is wrong, and that the real filter tells it what it reads."""
+"""The check of the live filter finds what is wrong, and reads the JSON of the real filter."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GOOD: dict[str, Any] = {
 
 
 def fake(**changes: Any) -> list[str]:
-    """A command that tells what a filter would tell."""
+    """A command that prints the JSON of a filter."""
     summary = GOOD | {k: v for k, v in changes.items() if k not in GOOD["latency_ms"]}
     summary["latency_ms"] = GOOD["latency_ms"] | {k: v for k, v in changes.items() if k in GOOD["latency_ms"]}
     return [sys.executable, "-c", f"print({json.dumps(json.dumps(summary))})"]
@@ -51,7 +51,7 @@ def test_what_is_good_has_no_faults() -> None:
         (live_check.easy, {"p95": 46.0}, "latency"),
         (live_check.held, {"fps": 28.0}, "rate"),
         (live_check.overload, {"frames_in": 600, "last_quarter_p99": 19.0}, "latency grew"),
-        (live_check.overload, {"frames_in": 560, "dropped": 260}, "not twice"),
+        (live_check.overload, {"frames_in": 560, "dropped": 260}, "not twice as fast"),
     ],
 )
 def test_faults_are_found(situation: Any, changes: dict[str, Any], fault: str) -> None:
@@ -60,7 +60,7 @@ def test_faults_are_found(situation: Any, changes: dict[str, Any], fault: str) -
     assert fault in str(found)
 
 
-def test_overload_is_made_stronger_until_it_is_one() -> None:
+def test_the_rate_is_raised_until_it_is_an_overload() -> None:
     """A filter that shows 40 a second, and takes so long to start that a short run of it shows 25."""
     script = f"""
 import json, re, sys
@@ -78,12 +78,12 @@ def test_growing_memory_is_found() -> None:
     mebi = 2**20
     found = live_check.Situation("x", GOOD, [n * 10 * mebi for n in range(1, 21)])
     assert found.growth == pytest.approx(130)
-    assert live_check.Situation("x", GOOD, [200 * mebi] * 58 + [300 * mebi] * 2).growth == 0  # that is its end
+    assert live_check.Situation("x", GOOD, [200 * mebi] * 58 + [300 * mebi] * 2).growth == 0  # its end is left out
     assert live_check.Situation("x", GOOD, [200 * mebi] * 60).growth == 0
     assert live_check.Situation("x", GOOD, [mebi, 900 * mebi]).growth is None
 
 
-def test_a_filter_that_fails_is_told() -> None:
+def test_a_filter_that_fails_is_an_error() -> None:
     command = [sys.executable, "-c", "import sys; sys.exit('no such camera')"]
     with pytest.raises(RestyleError, match=r"640x360.*code 1: no such camera"):
         live_check.easy(command=command)

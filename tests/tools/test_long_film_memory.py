@@ -1,4 +1,4 @@
-"""The check of a long film's memory: that it sees what a process takes, and runs the real command."""
+"""The check of a long film's memory sees what a process takes, and runs the real command."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime.errors import InputError, RestyleError
+from realtime.errors import RestyleError
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import Architecture
 from tests.helpers.transnets import random_network
@@ -17,15 +17,14 @@ from tools import long_film_memory
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="this system does not tell a process's peak")
 
 GREEDY = """
-import json, sys, time
+import json, sys
 from pathlib import Path
 block = bytearray(20 * Path(sys.argv[2]).stat().st_size)
-time.sleep(1)
 print(json.dumps({"frames": 1}))
 """
 
 
-def test_memory_that_grows_with_the_film_is_seen() -> None:
+def test_memory_that_grows_with_the_film_is_measured() -> None:
     short, longer = long_film_memory.measure(
         [], lengths=(10, 200), size=(64, 36), command=[sys.executable, "-c", GREEDY]
     )
@@ -42,25 +41,21 @@ def test_the_real_command_is_run_on_both(tmp_path: Path) -> None:
     assert all(run.peak > 50 * 2**20 for run in runs)
 
 
-def test_what_the_command_says_decides_the_exit_code(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    asked = []
-
-    def measured(options: list[str], *, lengths: tuple[float, float]) -> list[long_film_memory.Run]:
-        asked.append((options, lengths))
-        return [long_film_memory.Run(60, 900, 1, 0), long_film_memory.Run(lengths[1], 1, 1, peak)]
-
-    monkeypatch.setattr(long_film_memory, "measure", measured)
-    for peak, code in ((50 * 2**20, 0), (51 * 2**20, 1)):
-        assert long_film_memory.main(["--size", "128", "--hours", "0.5"]) == code
-        assert json.loads(capsys.readouterr().out.splitlines()[-1])["growth_mib"] == peak / 2**20
-    assert asked == [(["--size", "128"], (60.0, 1800.0))] * 2
-    with pytest.raises(InputError, match="takes a number"):
-        long_film_memory.main(["--hours", "two"])
+@pytest.mark.parametrize(("peak", "code"), [(50 * 2**20, 0), (51 * 2**20, 1)])
+def test_memory_that_grew_too_much_gives_exit_code_1(peak: int, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    short, longer = long_film_memory.Run(60, 900, 1, 0), long_film_memory.Run(3600, 1, 1, peak)
+    assert long_film_memory.report(short, longer) == code
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["growth_mib"] == peak / 2**20
 
 
-def test_a_run_that_fails_is_told(tmp_path: Path) -> None:
+def test_other_options_are_passed_on() -> None:
+    assert long_film_memory.parse(["--size", "128", "--hours", "0.5"]) == (0.5, ["--size", "128"])
+    assert long_film_memory.parse([]) == (2.0, [])
+    with pytest.raises(SystemExit):
+        long_film_memory.parse(["--hours", "two"])
+
+
+def test_a_run_that_fails_is_an_error(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import sys; print('error: no', file=sys.stderr); sys.exit(3)"]
     with pytest.raises(RestyleError, match="film.mp4: ended with code 3: error: no"):
         long_film_memory.watch(tmp_path / "film.mp4", tmp_path / "out.mp4", 1, [], command=command)

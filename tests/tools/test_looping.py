@@ -1,4 +1,4 @@
-"""Looping a clip: as long as asked for, every time after the one before, every picture as it was."""
+"""A looped clip is as long as asked for, its times rise, and its pictures are those of the clip."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from realtime.media.synthetic.demo import write_demo_clip
 from tools.looping import loop_clip
 
 
-def test_every_turn_shows_what_the_clip_shows(tmp_path: Path) -> None:
+def test_every_turn_shows_the_pictures_of_the_clip(tmp_path: Path) -> None:
     clip, film = tmp_path / "clip.mp4", tmp_path / "film.mp4"
     write_demo_clip(clip, seconds=1, size=(64, 36), fps=15)
     loop_clip(clip, film, 3.5)
@@ -36,7 +36,7 @@ def test_every_turn_shows_what_the_clip_shows(tmp_path: Path) -> None:
     assert stamps == sorted(set(stamps))
 
 
-def test_a_clip_without_pictures_is_refused(tmp_path: Path) -> None:
+def test_a_clip_without_video_is_refused(tmp_path: Path) -> None:
     clip = tmp_path / "tone.mp4"
     with av.open(str(clip), "w") as container:
         stream = container.add_stream("aac", rate=48000)
@@ -44,5 +44,5 @@ def test_a_clip_without_pictures_is_refused(tmp_path: Path) -> None:
         frame.sample_rate, frame.pts = 48000, 0
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    with pytest.raises(ValueError, match="no packets of pictures"):
+    with pytest.raises(ValueError, match="no video packets"):
         loop_clip(clip, tmp_path / "film.mp4", 1)
