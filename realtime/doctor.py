@@ -72,18 +72,17 @@ def installation_problems() -> list[str]:
 
 def _versions() -> dict[str, str]:
     found = {"restyle": __version__, "python": platform.python_version(), "system": platform.platform()}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    for name in ("onnxruntime-gpu", "onnxruntime"):
-        try:
-            found["onnxruntime"] = f"{version(name)} ({name})"
-            break
-        except PackageNotFoundError:
-            found["onnxruntime"] = "not installed"
-    return found
+    found |= {name: _version(name) or "not installed" for name in _PACKAGES}
+    runtimes = [f"{number} ({name})" for name in ("onnxruntime-gpu", "onnxruntime") if (number := _version(name))]
+    return {**found, "onnxruntime": runtimes[0] if runtimes else "not installed"}
+
+
+def _version(name: str) -> str:
+    """The version of an installed distribution; empty where it is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
 
 
 def _cpu() -> dict[str, Any]:
@@ -137,12 +136,12 @@ def _entry(name: str, reason: str = "", **more: Any) -> dict[str, Any]:
 
 
 def _gpu() -> list[dict[str, Any]]:
-    """The parts of the way through a CUDA device, each tried out, and why one is missing."""
+    """The parts of processing on a CUDA device, each tried, and why one is missing."""
     import torch
 
     names = ("CUDA graphs", "NVDEC surfaces", "NVENC surfaces")
     if reason := _why_no_cuda():
-        return [{"name": name, "works": False, "reason": f"no CUDA device: {reason}"} for name in names]
+        return [_entry(name, f"no CUDA device: {reason}") for name in names]
     from realtime.engines.cuda.runtime import CudaRuntime
     from realtime.media.files.surfaces import CudaSurfaces
 
@@ -153,7 +152,7 @@ def _gpu() -> list[dict[str, Any]]:
         surfaces.decoder_problem(),
         surfaces.encoder_problem("h264_nvenc", 640, 360),
     )
-    return [{"name": name, "works": not why, "reason": why} for name, why in zip(names, reasons, strict=True)]
+    return [_entry(name, why) for name, why in zip(names, reasons, strict=True)]
 
 
 def _why_no_graphs(runtime: CudaRuntime) -> str:
@@ -189,7 +188,7 @@ def _why_no_cuda() -> str:
 
 
 def _providers() -> list[dict[str, Any]]:
-    """ONNX Runtime's, as far as engines use them, and OpenVINO by itself."""
+    """ONNX Runtime's providers, as far as engines use them, and OpenVINO by itself."""
     from realtime.engines.onnx.openvino_session import openvino_problem
     from realtime.engines.onnx.providers import PROVIDERS, load_onnxruntime, provider_problem
     from realtime.errors import InputError
@@ -197,14 +196,13 @@ def _providers() -> list[dict[str, Any]]:
     try:
         built = load_onnxruntime().get_available_providers()
     except InputError as error:
-        return [{"name": "onnxruntime", "works": False, "reason": str(error)}]
+        return [_entry("onnxruntime", str(error))]
     found = []
     for provider in PROVIDERS.values():
         if provider.name in built or provider.device == "cuda":  # users ask for CUDA even where it is not built in
             reason = (_why_no_cuda() if provider.memory == "cuda" else "") or provider_problem(provider)
-            found.append({"name": provider.name, "works": not reason, "reason": reason})
-    reason = openvino_problem()
-    return [*found, {"name": "openvino (--backend openvino)", "works": not reason, "reason": reason}]
+            found.append(_entry(provider.name, reason))
+    return [*found, _entry("openvino (--backend openvino)", openvino_problem())]
 
 
 def _styles() -> tuple[list[str], str | None]:
