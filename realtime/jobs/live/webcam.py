@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from realtime.engines.base import Engine
 from realtime.errors import InputError
 from realtime.frames import Frame
 from realtime.jobs.live.controls import Controls
@@ -79,16 +80,7 @@ def run_live(
         first_recording = None
         if options.record is not None:
             first_recording = files.open_recording(options.record, options.overwrite, source.sample)
-        controls = Controls(
-            [style.name for style in live_styles.all],
-            Look(
-                paint=PaintOptions(strength=options.strength, keep_color=options.keep_color),
-                mirror=options.mirror,
-                split=options.split,
-                hold=options.hold,
-            ),
-            overlay=not options.no_overlay,
-        )
+        controls = _controls(options, [style.name for style in live_styles.all])
         session = Session(
             source,
             painter,
@@ -108,32 +100,55 @@ def run_live(
                 announce("press h in the window for the keys, q to quit")
         live_styles.open_others(planes.scale(source.sample, *painter.controller.size))
         outcome = session.run()
-        return LiveSummary(
-            source=source.description,
-            style=controls.style,
-            styles=tuple(style.name for style in live_styles.all),
-            frames_in=outcome.frames_in,
-            frames_out=outcome.frames_out,
-            dropped=outcome.dropped,
-            seconds=round(outcome.seconds, 3),
-            fps=round(outcome.fps, 2),
-            latency_ms=_latency(outcome),
-            first_picture_seconds=round(outcome.first_shown - began, 3) if outcome.frames_out else None,
-            backend=engine.backend,
-            device=engine.device,
-            precision=engine.precision,
-            size="{}x{}".format(*whole),
-            working_size="{}x{}".format(*painter.controller.size),
-            size_changes=painter.controller.changes,
-            camera_fps=round(source.rate, 2),
-            reconnects=source.reconnects,
-            recordings=tuple(outcome.recordings),
-            snapshots=outcome.snapshots,
-            virtual_camera=sinks[0].device if sinks else None,
-            end=outcome.end,
-            notes=(*engine.notes, *outcome.notes),
-            warnings=(*([source.lost] if source.lost else []), *outcome.warnings),
-        )
+        return _summary(source, painter, controls, outcome, engine, sinks, began)
+
+
+def _summary(
+    source: Camera,
+    painter: LivePainter,
+    controls: Controls,
+    outcome: Outcome,
+    engine: Engine,
+    sinks: Sequence[VirtualCamera],
+    began: float,
+) -> LiveSummary:
+    return LiveSummary(
+        source=source.description,
+        style=controls.style,
+        styles=tuple(controls.styles),
+        frames_in=outcome.frames_in,
+        frames_out=outcome.frames_out,
+        dropped=outcome.dropped,
+        seconds=round(outcome.seconds, 3),
+        fps=round(outcome.fps, 2),
+        latency_ms=_latency(outcome),
+        first_picture_seconds=round(outcome.first_shown - began, 3) if outcome.frames_out else None,
+        backend=engine.backend,
+        device=engine.device,
+        precision=engine.precision,
+        size=f"{source.width}x{source.height}",
+        working_size="{}x{}".format(*painter.controller.size),
+        size_changes=painter.controller.changes,
+        camera_fps=round(source.rate, 2),
+        reconnects=source.reconnects,
+        recordings=tuple(outcome.recordings),
+        snapshots=outcome.snapshots,
+        virtual_camera=sinks[0].device if sinks else None,
+        end=outcome.end,
+        notes=(*engine.notes, *outcome.notes),
+        warnings=(*([source.lost] if source.lost else []), *outcome.warnings),
+    )
+
+
+def _controls(options: LiveOptions, names: Sequence[str]) -> Controls:
+    """The state of the keys at the start."""
+    look = Look(
+        paint=PaintOptions(strength=options.strength, keep_color=options.keep_color),
+        mirror=options.mirror,
+        split=options.split,
+        hold=options.hold,
+    )
+    return Controls(names, look, overlay=not options.no_overlay)
 
 
 def _camera(options: LiveOptions) -> Camera:
