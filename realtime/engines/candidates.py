@@ -38,14 +38,14 @@ class Candidate:
 
 
 class Machine:
-    """What the choice of an engine depends on. Each is looked for when it is asked for."""
+    """What the choice of an engine depends on; looked for when it is asked for."""
 
     def has_bf16(self) -> bool:
         """Whether the CPU has instructions for bf16."""
         return cpu_has_bf16()
 
     def has_openvino(self) -> bool:
-        """Whether OpenVINO is installed. It is not loaded, which would take its time."""
+        """Whether OpenVINO is installed. It is not loaded, because that takes long."""
         return find_spec("openvino") is not None
 
     def torch_device(self) -> str:

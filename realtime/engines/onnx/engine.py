@@ -117,8 +117,9 @@ class OnnxEngine(Closing):
         with self._lock:
             if (meaning, parallel) not in self._sessions:
                 model = self._source if isinstance(self._source, Path) else self._model(self._source, meaning)
+                options = {"bf16": True} if self.precision == "bf16" else {}
                 self._sessions[meaning, parallel] = self._runtime.open(
-                    model, bf16=self.precision == "bf16", parallel=parallel, threads=self.threads // parallel
+                    model, parallel=parallel, threads=self.threads // parallel, **options
                 )
             return self._sessions[meaning, parallel]
 

@@ -6,6 +6,7 @@ import queue
 import re
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,7 @@ _DTYPES: Mapping[str, np.dtype[Any]] = {
 def ort_runtime(device: str = "auto") -> Runtime:
     """ONNX Runtime on a device; see `choose_device`."""
     where = choose_device(device)
-    provider = where.provider
-
-    def open(model: bytes | Path, *, bf16: bool, parallel: int, threads: int) -> Session:
-        return OrtSession(model, where, parallel=parallel, threads=threads)
-
+    provider, open = where.provider, partial(OrtSession, device=where)
     precisions = ("fp16", "fp32") if provider.half else ("fp32", "int8")
     target: Target = "cpu" if provider.device in ("cpu", "openvino") else "any"
     return Runtime("onnx", where.name, provider.name, precisions, not provider.static_shapes, target, open)

@@ -6,8 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -77,17 +76,6 @@ class Session(ABC):
     def _run(self, arrays: Arrays) -> list[np.ndarray]: ...
 
 
-class OpenSession(Protocol):
-    """Opens a model: a file, or its contents."""
-
-    def __call__(self, model: bytes | Path, *, bf16: bool, parallel: int, threads: int) -> Session:
-        """A session for `parallel` runs at the same time, each with `threads` on the CPU.
-
-        `bf16` computes floats in bf16, whatever they are in the model; only where `Runtime.precisions` has it.
-        """
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """A runtime on one device.
@@ -98,7 +86,9 @@ class Runtime:
         precisions: what it can compute in; the first is what "auto" means.
         side_by_side: frames are painted by workers, one each; else in batches.
         target: see `realtime.engines.onnx.graph.build`.
-        open: opens sessions.
+        open: opens a model, which is a file or its contents: `open(model, parallel=, threads=)` gives a session for
+            `parallel` runs at the same time, each with `threads` on the CPU. Where `precisions` has bf16, `bf16=True`
+            computes floats in it, whatever they are in the model.
     """
 
     backend: str
@@ -107,7 +97,7 @@ class Runtime:
     precisions: tuple[str, ...]
     side_by_side: bool
     target: Target
-    open: OpenSession
+    open: Callable[..., Session]
 
 
 def for_shapes(ready: dict[Shapes, T], arrays: Arrays, make: Callable[[], T]) -> T:
