@@ -490,7 +490,7 @@ class TrainFiles(OverwriteOption):
             raise OptionError("output", "cannot be given with --resume, which names the file to write")
         for name in ("content", "output"):
             if self.resume is None and getattr(self, name) is None:
-                raise OptionError(name, "is missing; a new run needs it")
+                raise OptionError(name, "a new run needs it; --resume FILE continues an old one")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,5 +48,5 @@ def mean_scores(scores: Sequence[PaintingScores]) -> PaintingScores | None:
     """The means over the frames of a clip; None of none."""
     if not scores:
         return None
-    means = {name: float(np.mean([getattr(s, name) for s in scores])) for name in ("content", "style", "local")}
-    return PaintingScores(layers=tuple(np.mean([s.layers for s in scores], 0).tolist()), **means)
+    values = np.mean([(s.content, s.style, s.local, *s.layers) for s in scores], 0).tolist()
+    return PaintingScores(content=values[0], style=values[1], local=values[2], layers=tuple(values[3:]))

@@ -105,7 +105,7 @@ class PictureMeter:
         loss_network: VGG-19 in fp32.
         painting: (H, W, 3) uint8 RGB.
         device: where to compute.
-        style_scales: short sides of the painting in pixels, in the order of the scores.
+        style_scales: short sides of the painting in pixels, in the order of the scores; None: `STYLE_SCALES`.
     """
 
     def __init__(
@@ -113,13 +113,13 @@ class PictureMeter:
         loss_network: LossNetwork,
         painting: np.ndarray,
         device: torch.device,
-        style_scales: Sequence[int] = STYLE_SCALES,
+        style_scales: Sequence[int] | None = None,
     ) -> None:
         self.network, self.device = loss_network.to(device), device
-        self.style_scales = tuple(style_scales)
+        self.style_scales = tuple(style_scales or STYLE_SCALES)
         self.targets: list[list[Tensor]] = []
         with torch.inference_mode():
-            for short_side in style_scales:
+            for short_side in self.style_scales:
                 taps = self.network(to_tensor(resize_area(painting, short_side), device))
                 self.targets.append([losses.gram(t)[0] for t in taps])
 

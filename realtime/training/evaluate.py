@@ -21,7 +21,7 @@ from realtime.media.convert.rgb import rgb_from_frame
 from realtime.media.files.reader import VideoReader
 from realtime.media.files.stills import read_image
 from realtime.perception.features import LossNetwork
-from realtime.perception.scores import MIN_SIDE, STYLE_SCALES, PictureMeter
+from realtime.perception.scores import MIN_SIDE, PictureMeter
 from realtime.results import Scores
 from realtime.stylizer import Stylizer
 from realtime.training.data import find_pictures
@@ -119,7 +119,7 @@ def evaluate(
     limit: int = LIMIT,
     frames: int = FRAMES,
     report: Report | None = None,
-    style_scales: Sequence[int] = STYLE_SCALES,
+    style_scales: Sequence[int] | None = None,
 ) -> Scores:
     """Measure a style.
 
@@ -132,7 +132,7 @@ def evaluate(
         limit: largest number of pictures, in the order of their names.
         frames: largest number of frames of the clip, from its beginning.
         report: called with what is measured ("picture", "frame"), the number done, and the largest number.
-        style_scales: short sides of the painting in pixels at which pictures are compared with it.
+        style_scales: short sides of the painting in pixels; None: `realtime.perception.scores.STYLE_SCALES`.
 
     Raises:
         InputError: a file is missing or cannot be used.

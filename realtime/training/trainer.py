@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
@@ -299,7 +298,7 @@ class Trainer:
         """Whether it is true in any process. All processes must call this."""
         if self.fabric.world_size == 1:
             return value
-        count: Tensor = self.fabric.all_reduce(torch.tensor(float(value), device=self.fabric.device), reduce_op="sum")
+        count: Any = self.fabric.all_reduce(torch.tensor(float(value), device=self.fabric.device), reduce_op="sum")
         return bool(count)
 
     # Files
