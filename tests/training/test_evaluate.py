@@ -33,7 +33,7 @@ def stylizer(folder: Path, network: TransNet, name: str = "style") -> Stylizer:
     path = folder / f"{name}.safetensors"
     card = StyleCard(name, "A Title", "A Painter", 1889, network.architecture, {"steps": 3}, {"old": 1})
     save_checkpoint(path, network, card)
-    return Stylizer(path, device="cpu", precision="fp32")
+    return Stylizer(path, backend="torch", device="cpu", precision="fp32")
 
 
 @pytest.fixture
@@ -131,7 +131,22 @@ def test_the_command(
     path = tmp_path / "style.safetensors"
     clip = Clip(tmp_path / "clip.mp4", frames=4).make()
     args: list[Any] = ["evaluate", path, "--content", gray_photographs, "--style-image", painting, "--features", vgg]
-    args += ["--video", clip, "--limit", 1, "--frames", 3, "--precision", "fp32", "--device", "cpu", "--save", "--json"]
+    args += [
+        "--backend",
+        "torch",
+        "--video",
+        clip,
+        "--limit",
+        1,
+        "--frames",
+        3,
+        "--precision",
+        "fp32",
+        "--device",
+        "cpu",
+        "--save",
+        "--json",
+    ]
     assert main([str(a) for a in args]) == 0
     out = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert set(KEYS) <= set(out)
