@@ -22,8 +22,8 @@ from realtime.training.evaluate import FlickerMeter, evaluate, save_metrics, sty
 from realtime.transnet.checkpoint import StyleCard, load_checkpoint, read_card, save_checkpoint
 from realtime.transnet.network import TransNet, identity_network
 from tests.helpers.clips import Clip
-from tests.helpers.transnets import SMALL, random_network
 from tests.helpers.pictures import paint, soft
+from tests.helpers.transnets import SMALL, random_network
 
 SCORE = Path(__file__).resolve().parents[3] / "shared" / "tools" / "score.py"
 KEYS = "content style layers local tv grid e_warp macs_per_pixel params".split()
