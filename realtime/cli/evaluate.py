@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
-from realtime.cli.common import print_json, say
+from realtime.cli.common import every, print_json, say
 from realtime.options import ConsoleOptions, EngineOptions, EvaluateOptions
 
 
@@ -84,12 +83,10 @@ def evaluate(
 
 def _reporter() -> Callable[[str, int, int], None]:
     """Prints the progress of the measurement every ten seconds."""
-    last = time.monotonic()
+    due = every(10)
 
     def report(what: str, done: int, total: int) -> None:
-        nonlocal last
-        if time.monotonic() - last >= 10:
-            last = time.monotonic()
+        if due():
             say(f"{what} {done}/{total}")
 
     return report

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +9,9 @@ from typing import Annotated
 
 import typer
 
-from realtime.cli.common import clock, print_json, say, say_notes, warn
+from realtime.cli.common import bar, clock, every, print_json, say, say_notes, warn
 from realtime.options import ConsoleOptions, PaintingOptions
 from realtime.results import PaintedClipSummary, PaintingProgress, PaintingSummary
-
-EVERY = 10.0
-"""Seconds between two lines of progress where there is no terminal for a bar."""
 
 
 def _paths(paths: list[Path]) -> list[Path]:
@@ -90,33 +85,15 @@ def _text(now: PaintingProgress) -> str:
 @contextmanager
 def _progress(*, show: bool) -> Iterator[Callable[[PaintingProgress], None] | None]:
     """A function to call after each step: draws a bar on a terminal, and elsewhere prints a line every ten seconds."""
-    if not show:
-        yield None
-        return
-    last = float("-inf")
-    if not sys.stderr.isatty():
+    with bar(show=show) as draw:
+        due = every(0.1 if draw else 10)
 
         def tell(now: PaintingProgress) -> None:
-            nonlocal last
-            if time.monotonic() - last >= EVERY:
-                last = time.monotonic()
+            if not due():
+                return
+            if draw:
+                draw(now.share, 1.0, _text(now))
+            else:
                 say(_text(now))
 
-        yield tell
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, TextColumn
-    from rich.progress import Progress as Bar
-
-    with Bar(
-        BarColumn(), TextColumn("{task.fields[text]}"), console=Console(stderr=True), auto_refresh=False, transient=True
-    ) as bar:
-        task = bar.add_task("", total=1.0, text="")
-
-        def draw(now: PaintingProgress) -> None:
-            nonlocal last
-            if time.monotonic() - last >= 0.1:
-                last = time.monotonic()
-                bar.update(task, completed=now.share, text=_text(now), refresh=True)
-
-        yield draw
+        yield tell if show else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ from typing import Annotated
 import typer
 
 from realtime.cli.command import Given
-from realtime.cli.common import clock, print_json, say
+from realtime.cli.common import clock, every, print_json, say
 from realtime.options import ConsoleOptions, TrainFiles, TrainOptions
 from realtime.results import TrainProgress
 
@@ -35,13 +34,11 @@ def train(
     """
     if files.resume is None and style_image is None:
         raise typer.BadParameter("STYLE_IMAGE is missing; a new run needs it.")
-    from realtime.memory import keep_memory
     from realtime.training.devices import is_main_process
     from realtime.training.run import TrainingRun
     from realtime.training.trainer import resume
     from realtime.training.trainer import train as run
 
-    keep_memory()  # a step frees and takes hundreds of megabytes
     report = None if console.quiet else _reporter()
     if files.resume is not None:
         changes = {field.name: getattr(options, field.name) for field in TrainOptions.fields() if field.name in given}
@@ -66,14 +63,11 @@ def train(
 
 def _reporter() -> Callable[[TrainProgress], None]:
     """Prints the progress of a run every ten seconds."""
-    last = float("-inf")
+    due = every(10)
 
     def report(now: TrainProgress) -> None:
-        nonlocal last
-        if time.monotonic() - last < 10 and now.step < now.steps:
-            return
-        last = time.monotonic()
-        losses = "  ".join(f"{name} {value:.4g}" for name, value in now.losses.items())
-        say(f"step {now.step}/{now.steps}  {losses}  {clock(now.seconds_left)} left")
+        if due() or now.step == now.steps:
+            losses = "  ".join(f"{name} {value:.4g}" for name, value in now.losses.items())
+            say(f"step {now.step}/{now.steps}  {losses}  {clock(now.seconds_left)} left")
 
     return report

@@ -267,14 +267,11 @@ def _build(name: LossNetworkName, weights: Mapping[str, Tensor]) -> LossNetwork:
     from torchvision import models
 
     model = models.mobilenet_v2(weights=None) if name == "mobilenet" else models.squeezenet1_1(weights=None)
-    own = model.features.state_dict()
     given = {k.removeprefix("features."): v for k, v in weights.items() if k.startswith("features.")}
-    for key, parameter in own.items():
-        value = given.get(key)
-        if value is None or value.shape != parameter.shape:
-            found = "nothing" if value is None else tuple(value.shape)
-            raise ValueError(f"features.{key} should be {tuple(parameter.shape)}, found {found}")
-    model.features.load_state_dict({key: given[key] for key in own})
+    try:
+        model.features.load_state_dict(given)
+    except RuntimeError as error:  # says which are missing, or have another shape
+        raise ValueError(str(error)) from None
     for module in model.features.modules():
         if isinstance(module, nn.ReLU | nn.ReLU6):
             module.inplace = False  # features that are returned must not change
