@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +15,12 @@ from torch.distributed.run import parse_args as torchrun_arguments
 
 from realtime.cli import main
 from realtime.errors import InputError
-from realtime.options import TrainOptions
+from realtime.options import EvaluateOptions, TrainFiles, TrainOptions
 from realtime.training import trainer
 from realtime.training.card import WEAKNESSES, command, render, write_card
 from realtime.training.run import NETWORK, NETWORK_OPTIONS, TrainingRun
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
-from realtime.transnet.gallery import styles
+from realtime.transnet.gallery import gallery_folder, styles
 from realtime.transnet.network import Architecture
 from tests.helpers.transnets import random_network
 
@@ -177,3 +178,11 @@ def test_a_card_is_written_and_renewed(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="wave: has no scores"):
         write_card(replace(card, metrics={}), path)
     assert path.read_text() == before
+
+
+@pytest.mark.parametrize("path", sorted(gallery_folder().glob("*.md")), ids=lambda path: path.stem)
+def test_the_cards_of_the_gallery_have_options_that_exist(path: Path) -> None:
+    known = {field.flag for kind in (TrainFiles, TrainOptions, EvaluateOptions) for field in kind.fields()}
+    blocks = re.findall(r"```sh\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
+    used = set(re.findall(r"(?<=\s)--[a-z-]+", " ".join(blocks)))
+    assert used <= known | {"--nproc-per-node"}
