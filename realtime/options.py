@@ -535,11 +535,15 @@ class TrainOptions(TorchOptions, LossNetworkOptions):
 
     content_weight: float = option("Weight of the content.", group="Losses", default=1.0, minimum=0, metavar="W")
     content_layers: tuple[float, ...] = option(
-        "Content weights of the same layers.", group="Losses", default="0,0,0,1", metavar="A,B,C,D", read=read_numbers
+        "Content weights of relu1_1, relu2_1, relu3_1, relu4_1.",
+        group="Losses",
+        default="0,0,0,1",
+        metavar="A,B,C,D",
+        read=read_numbers,
     )
     style_weight: float = option("Weight of the style.", group="Losses", default=4.0, minimum=0, metavar="W")
     layer_weights: tuple[float, ...] = option(
-        "Style weights of relu1_1, relu2_1, relu3_1, relu4_1.",
+        "Style weights of the same layers.",
         group="Losses",
         default="1,1,2,3",
         metavar="A,B,C,D",

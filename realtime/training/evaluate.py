@@ -21,12 +21,12 @@ from realtime.media.convert.rgb import rgb_from_frame
 from realtime.media.files.reader import VideoReader
 from realtime.media.files.stills import read_image
 from realtime.perception.features import LossNetwork
-from realtime.perception.scores import MIN_SIDE, PictureMeter
+from realtime.perception.scores import MIN_SIDE, PictureMeter, PictureScores
 from realtime.results import Scores
 from realtime.stylizer import Stylizer
 from realtime.training.data import find_pictures
 from realtime.transnet.checkpoint import StyleCard, load_checkpoint, save_checkpoint
-from realtime.transnet.network import TransNet
+from realtime.transnet.network import Architecture, TransNet
 
 FRAMES = 40
 LIMIT = 64
@@ -152,17 +152,23 @@ def evaluate(
         if report:
             report("picture", done, len(pictures))
     flicker = measure_flicker(stylizer, video, frames, report) if video is not None else Flicker()
+    return _combined(found, meter.style_scales, flicker, stylizer.style.architecture)
+
+
+def _combined(
+    found: Sequence[PictureScores], style_scales: Sequence[int], flicker: Flicker, architecture: Architecture
+) -> Scores:
+    """Means over pictures, at the scale of the painting with the lowest style error."""
     layers = torch.stack([f.layers for f in found]).mean(0)
     best = int(layers.mean(1).argmin())
     source_layers = torch.stack([f.source_layers for f in found]).mean(0)
-    architecture = stylizer.style.architecture
     return Scores(
         images=len(found),
         content=float(np.mean([f.content for f in found])),
         style=float(layers[best].mean()),
         layers=tuple(layers[best].tolist()),
         local=float(torch.stack([f.local for f in found]).mean(0)[best]),
-        style_scale=meter.style_scales[best],
+        style_scale=style_scales[best],
         tv=float(np.mean([f.tv for f in found])),
         grid=float(np.median([f.grid for f in found])),
         e_warp=flicker.e_warp,

@@ -16,7 +16,7 @@ from realtime.perception.features import LossNetwork
 from tests.helpers.objective import RECIPE, objective, picture
 
 
-def test_losses_are_the_sums_they_are_said_to_be() -> None:
+def test_losses_are_the_sums_of_their_definitions() -> None:
     o = objective()
     x = picture(1)
     with torch.no_grad():
@@ -91,8 +91,8 @@ def test_tiles_of_vgg(vgg: Path) -> None:
     assert torch.allclose(*gradients, rtol=1e-6, atol=1e-9 * float(gradients[0].abs().max()))
 
 
-def test_a_mask_keeps_the_style_to_its_place() -> None:
-    """Beyond what the network sees of the masked half, the style has no gradient."""
+def test_outside_its_mask_a_style_has_no_gradient() -> None:
+    """Beyond the mask and the network's reach."""
     guide = torch.zeros(1, 1, 24, 48)
     guide[..., :8] = 1
     o = objective(replace(RECIPE, content_weight=0.0, tv=0.0), shares=(1.0,), guides=(guide,), size=(24, 48))

@@ -88,7 +88,7 @@ def test_adam_has_the_recipes_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen == {"lr": 0.02, "betas": (0.99, 0.9), "eps": 0.1}
 
 
-def test_where_the_cover_is_black_the_photograph_stays() -> None:
+def test_the_photograph_shows_where_the_cover_is_black() -> None:
     cover = torch.zeros(1, 1, 24, 28)
     cover[..., :14] = 1
     photograph = picture(0)

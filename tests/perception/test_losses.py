@@ -115,11 +115,11 @@ def test_total_variation_and_temporal_gradients() -> None:
 
 @settings(deadline=None, max_examples=20)
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(2, 6), st.integers(0, 99))
-def test_style_that_is_everywhere_is_as_good_locally(rows: int, columns: int, side: int, seed: int) -> None:
+def test_gram_matrices_of_a_repeated_tile_are_those_of_the_whole(rows: int, columns: int, side: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     tile = torch.randn(2, 5, side, side, generator=generator)
     features = tile.repeat(1, 1, rows, columns)
-    rest = torch.nn.functional.pad(features, (0, side - 1, 0, side - 1))  # what is left of whole tiles does not count
+    rest = torch.nn.functional.pad(features, (0, side - 1, 0, side - 1))  # incomplete tiles do not count
     grams = losses.tile_grams(rest, side)
     assert grams.shape == (2, rows * columns, 5, 5)
     assert torch.allclose(grams, losses.gram(features)[:, None].expand_as(grams), atol=1e-5)
