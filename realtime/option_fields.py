@@ -29,7 +29,7 @@ class OptionInfo:
         metavar: what the help shows in the place of the value; None lets the type say it.
         flags: names on the command line; made from the field's name where empty.
         minimum, maximum: bounds of a number, inclusive.
-        above: exclusive lower bound of a number.
+        above, below: exclusive bounds of a number.
         read: makes the value from what is given (text from the command line, or a Python value); raises ValueError.
         shown_default: the default in words, where the value itself says nothing.
         python_only: not on the command line.
@@ -42,6 +42,7 @@ class OptionInfo:
     minimum: float | None = None
     maximum: float | None = None
     above: float | None = None
+    below: float | None = None
     read: Callable[[Any], Any] | None = None
     shown_default: str | None = None
     python_only: bool = False
@@ -120,7 +121,7 @@ class Field:
             return None
         if self.choices and value not in self.choices:
             raise OptionError(self.name, f"{value!r} is not one of {', '.join(map(str, self.choices))}")
-        bounded = info.minimum is not None or info.maximum is not None or info.above is not None
+        bounded = any(b is not None for b in (info.minimum, info.maximum, info.above, info.below))
         if bounded and (not isinstance(value, int | float) or not self._within(value)):
             raise OptionError(self.name, f"{value!r} is not {self.range_text}")
         return value
@@ -132,6 +133,7 @@ class Field:
             and (info.minimum is None or value >= info.minimum)
             and (info.maximum is None or value <= info.maximum)
             and (info.above is None or value > info.above)
+            and (info.below is None or value < info.below)
         )
 
     @property
@@ -140,12 +142,9 @@ class Field:
         info = self.info
         if info.minimum is not None and info.maximum is not None:
             return f"between {info.minimum:g} and {info.maximum:g}"
-        if info.above is not None:
-            upper = f" and at most {info.maximum:g}" if info.maximum is not None else ""
-            return f"above {info.above:g}{upper}"
-        if info.minimum is not None:
-            return f"{info.minimum:g} or more"
-        return f"at most {info.maximum:g}" if info.maximum is not None else ""
+        bounds = [(info.above, "above {:g}"), (info.minimum, "{:g} or more")]
+        bounds += [(info.below, "below {:g}"), (info.maximum, "at most {:g}")]
+        return " and ".join(text.format(bound) for bound, text in bounds if bound is not None)
 
 
 def without_none(kind: Any) -> Any:
@@ -331,3 +330,29 @@ def read_devices(devices: str) -> str:
     for device in several:
         read_device(device)
     return devices
+
+
+def read_numbers(numbers: str | Sequence[float]) -> tuple[float, ...]:
+    """Numbers, from a sequence or from text with commas between them; "none" is an empty list.
+
+    Raises:
+        ValueError: the text is something else.
+    """
+    try:
+        return tuple(float(n) for n in (numbers.split(",") if isinstance(numbers, str) else numbers))
+    except ValueError:
+        if numbers == "none":
+            return ()
+        raise ValueError(f"{numbers!r}: numbers with commas between them are wanted") from None
+
+
+def read_whole_numbers(numbers: str | Sequence[float]) -> tuple[int, ...]:
+    """Whole numbers, written as for `read_numbers`.
+
+    Raises:
+        ValueError: one of them is not whole.
+    """
+    found = read_numbers(numbers)
+    if not all(n.is_integer() for n in found):
+        raise ValueError(f"{numbers!r}: whole numbers with commas between them are wanted")
+    return tuple(int(n) for n in found)

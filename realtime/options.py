@@ -10,6 +10,7 @@ This module imports nothing heavy, so that `restyle --help` stays quick.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +23,10 @@ from realtime.option_fields import (
     option,
     read_device,
     read_devices,
+    read_numbers,
     read_size,
     read_time,
+    read_whole_numbers,
     read_width_height,
 )
 
@@ -32,6 +35,14 @@ Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 Hdr = Literal["tonemap", "error"]
 Decoder = Literal["auto", "software", "cuda"]
 ExportPrecision = Literal["fp32", "fp16", "int8"]
+LossNetworkName = Literal["vgg19", "mobilenet", "squeezenet"]
+Norm = Literal["instance", "batch", "none"]
+Cell = Literal[4, 8]
+Preset = Literal["gatys", "guide", "keras", "five-layer"]
+Optimizer = Literal["adam", "lbfgs"]
+Init = Literal["content", "noise"]
+GramNormalisation = Literal["gatys", "chw", "pixels", "relative"]
+ContentNormalisation = Literal["gatys", "mean", "variance"]
 
 
 # Parts of the jobs' options
@@ -153,10 +164,9 @@ class SizeOption(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VideoOptions(OverwriteOption, EncoderOptions, SizeOption, PaintOptions):
-    """Options of restyling a video file."""
+class TimeRangeOptions(Options):
+    """Base of the options of jobs that read a part of a video."""
 
-    compare: bool = option("Show the source beside the result.", group="Picture", default=False)
     start: float | None = option(
         "Begin here: seconds or [HH:]MM:SS.",
         group="Source",
@@ -173,6 +183,13 @@ class VideoOptions(OverwriteOption, EncoderOptions, SizeOption, PaintOptions):
         read=read_time,
         shown_default="the end",
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoOptions(OverwriteOption, EncoderOptions, TimeRangeOptions, SizeOption, PaintOptions):
+    """Options of restyling a video file."""
+
+    compare: bool = option("Show the source beside the result.", group="Picture", default=False)
     hdr: Hdr = option("HDR (PQ, HLG): make it SDR in bt709, or refuse it.", group="Source", default="tonemap")
     decoder: Decoder = option(
         "Where video is decoded; cuda: on the GPU that paints, and frames stay there.", group="Source", default="auto"
@@ -416,3 +433,378 @@ class BenchOptions(OverwriteOption):
                     raise OptionError(name, str(error)) from None
         if self.gpu_report and any(device.partition(":")[0] not in ("auto", "cuda") for device in self.device):
             raise OptionError("gpu_report", "the report is on CUDA devices: --device cuda or cuda:N")
+
+
+# Training
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossNetworkOptions(Options):
+    """Base of the options of jobs that compare pictures by a loss network."""
+
+    loss_network: LossNetworkName = option(
+        "Loss network; the light ones are faster and coarser.", group="Losses", default="vgg19"
+    )
+    features: Path | None = option(
+        "Weights of the loss network.", group="Losses", default=None, metavar="FILE", shown_default="torchvision's"
+    )
+    grad_checkpoint: bool = option("Less memory, a third slower.", group="Device", default=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TorchOptions(Options):
+    """Base of the options of jobs that compute gradients in PyTorch."""
+
+    device: str = option(
+        "auto, cpu, cuda, cuda:N or mps.", group="Device", default="auto", metavar="DEVICE", read=read_device
+    )
+    threads: int | None = option(
+        "CPU threads.", group="Device", default=None, minimum=1, metavar="N", shown_default="auto"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainFiles(OverwriteOption):
+    """What a training run reads and writes beside its painting: the files of a new run, or the run to resume."""
+
+    content: Path | None = option(
+        "Folder of pictures to learn on, searched with its subfolders.", group="Files", default=None, metavar="DIR"
+    )
+    output: Path | None = option(
+        "The .safetensors file to write.",
+        group="Files",
+        default=None,
+        metavar="FILE",
+        flags=("--output", "-o"),
+    )
+    resume: Path | None = option(
+        "Continue the run that writes this file. Its options are stored beside it and need not be given again.",
+        group="Files",
+        default=None,
+        metavar="FILE",
+    )
+
+    def check(self) -> None:
+        """A new run needs content and output; a resumed one writes the file that it is named by."""
+        if self.resume is not None and self.output is not None:
+            raise OptionError("output", "cannot be given with --resume, which names the file to write")
+        for name in ("content", "output"):
+            if self.resume is None and getattr(self, name) is None:
+                raise OptionError(name, "a new run needs it; --resume FILE continues an old one")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(TorchOptions, LossNetworkOptions):
+    """Options of training a network for one painting. docs/training.md explains the losses.
+
+    Every loss is normalised, so that a weight means the same for any painting and any loss network. Weights of layers
+    are divided by their sum; the layers are relu1_1, relu2_1, relu3_1, relu4_1, or the four taps of another loss
+    network.
+    """
+
+    steps: int = option("Steps of the whole run.", group="Run", default=10000, minimum=1, metavar="N")
+    start: str | None = option(
+        "Trained style to start from, as large or smaller.",
+        group="Run",
+        default=None,
+        metavar="STYLE",
+        flags=("--from",),
+    )
+    until: int | None = option(
+        "Stop after this step; --resume continues.", group="Run", default=None, minimum=1, metavar="STEP"
+    )
+    minutes: float | None = option(
+        "Stop after this time; --resume continues.", group="Run", default=None, minimum=0, metavar="N"
+    )
+    seed: int = option("Seed of all random numbers.", group="Run", default=0, metavar="N")
+    learning_rate: float = option("Highest learning rate.", group="Run", default=1e-3, above=0, metavar="LR")
+    batch: int = option("Pictures at once, on each device.", group="Run", default=2, minimum=1, metavar="N")
+    accumulate: int = option("Batches in one step.", group="Run", default=1, minimum=1, metavar="N")
+    freeze_norm: float = option(
+        "Part of the run after which batch norms are constants.",
+        group="Run",
+        default=0.6,
+        minimum=0,
+        maximum=1,
+        metavar="0..1",
+    )
+    log_dir: Path | None = option("Write logs for TensorBoard there.", group="Run", default=None, metavar="DIR")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
+        "Number format of the training.", group="Device", default="auto"
+    )
+
+    content_weight: float = option("Weight of the content.", group="Losses", default=1.0, minimum=0, metavar="W")
+    content_layers: tuple[float, ...] = option(
+        "Content weights of relu1_1, relu2_1, relu3_1, relu4_1.",
+        group="Losses",
+        default="0,0,0,1",
+        metavar="A,B,C,D",
+        read=read_numbers,
+    )
+    style_weight: float = option("Weight of the style.", group="Losses", default=4.0, minimum=0, metavar="W")
+    layer_weights: tuple[float, ...] = option(
+        "Style weights of the same layers.",
+        group="Losses",
+        default="1,1,2,3",
+        metavar="A,B,C,D",
+        read=read_numbers,
+    )
+    style_ramp: float = option(
+        "Part of the run in which the style's weight grows.",
+        group="Losses",
+        default=0.0,
+        minimum=0,
+        maximum=1,
+        metavar="0..1",
+    )
+    style_pool: int = option("Crops that share one Gram matrix.", group="Losses", default=1, minimum=1, metavar="N")
+    style_size: int = option("Short side of the painting.", group="Losses", default=384, minimum=64, metavar="PX")
+    local_style: float = option(
+        "Weight of the style in each tile of 128 px.", group="Losses", default=0.0, minimum=0, metavar="W"
+    )
+    gamut: float = option("Weight of values outside 0..1.", group="Losses", default=10.0, minimum=0, metavar="W")
+    tv: float = option("Weight of total variation.", group="Losses", default=0.0, minimum=0, metavar="W")
+    grid: float = option(
+        "Weight of patterns at the periods of the network's cells.", group="Losses", default=0.0, minimum=0, metavar="W"
+    )
+    temporal: float = option(
+        "Weight of temporal consistency under motion.", group="Losses", default=0.0, minimum=0, metavar="W"
+    )
+    noise: float = option(
+        "Sensor noise between the two views, 0 to 1.", group="Losses", default=0.015, minimum=0, metavar="SIGMA"
+    )
+    clips: Path | None = option(
+        "Real clips; every second step takes its motion from them.", group="Losses", default=None, metavar="DIR"
+    )
+    teacher: str | None = option("Larger trained style to learn from.", group="Losses", default=None, metavar="STYLE")
+    teacher_weight: float = option("Weight of the teacher.", group="Losses", default=1.0, minimum=0, metavar="W")
+    adversarial: float = option(
+        "Weight of a discriminator of painted patches.", group="Losses", default=0.0, minimum=0, metavar="W"
+    )
+
+    size: int = option("Side of the crops, a multiple of 8.", group="Crops", default=192, minimum=64, metavar="PX")
+    margin: int = option(
+        "Border around the crops that the network sees and no loss does, a multiple of 8.",
+        group="Crops",
+        default=16,
+        minimum=0,
+        metavar="PX",
+    )
+    smallest_crop: float = option(
+        "Smallest share of a picture's short side in a crop.",
+        group="Crops",
+        default=0.2,
+        above=0,
+        maximum=1,
+        metavar="0..1",
+    )
+    variants: int = option("Crops of each picture, used in turn.", group="Crops", default=3, minimum=1, metavar="N")
+
+    width: int | None = option("Channels at 1/4 size.", group="Network", default=None, minimum=1, metavar="N")
+    body: int | None = option("Channels of the body.", group="Network", default=None, minimum=1, metavar="N")
+    dilations: tuple[int, ...] | None = option(
+        "One residual block for each.", group="Network", default=None, metavar="A,B,...", read=read_whole_numbers
+    )
+    norm: Norm | None = option(
+        "Normalisation; instance norm uses the whole picture, batch norm becomes constants.",
+        group="Network",
+        default=None,
+    )
+    contours: tuple[int, ...] | None = option(
+        "Periods of the contour planes.", group="Network", default=None, metavar="A,B,...|none", read=read_whole_numbers
+    )
+    cell: Cell | None = option("The body works at 1/8 or 1/4 size.", group="Network", default=None)
+
+    title: str = option("Title.", group="Painting", default="", metavar="TEXT")
+    artist: str = option("Artist.", group="Painting", default="", metavar="TEXT")
+    year: int | None = option("Year.", group="Painting", default=None, metavar="N")
+
+    warmup: int = option(
+        "Steps in which the learning rate rises.", group="Run", default=200, minimum=0, python_only=True
+    )
+    clip: float = option("Bound of the gradient's norm.", group="Run", default=0.3, above=0, python_only=True)
+    ema: float = option(
+        "Decay of the moving average of the weights; the average is saved.",
+        group="Run",
+        default=0.999,
+        minimum=0,
+        below=1,
+        python_only=True,
+    )
+    cache_gigabytes: float = option(
+        "Largest memory for features of content pictures.", group="Device", default=4.0, minimum=0, python_only=True
+    )
+    preview_every: int = option(
+        "Steps from one preview to the next.", group="Run", default=500, minimum=1, python_only=True
+    )
+    save_every: int = option(
+        "Steps from one checkpoint to the next.", group="Run", default=250, minimum=1, python_only=True
+    )
+
+    def check(self) -> None:
+        """Multiples, four weights, and options that need another."""
+        for name in ("size", "margin"):
+            if getattr(self, name) % 8:
+                raise OptionError(name, f"{getattr(self, name)} is not a multiple of 8")
+        for name in ("layer_weights", "content_layers"):
+            weights = getattr(self, name)
+            if len(weights) != 4 or min(weights) < 0 or not 0 < sum(weights) < math.inf:
+                raise OptionError(name, "four weights of 0 or more are wanted, not all of them 0")
+        if self.batch % self.style_pool:
+            raise OptionError("style_pool", f"{self.style_pool} does not divide the batch ({self.batch})")
+        if self.clips is not None and not self.temporal:
+            raise OptionError("clips", "clips are for the temporal loss; give --temporal a weight, too")
+
+
+# Painting a picture by optimisation
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaintingOptions(OverwriteOption, EncoderOptions, TimeRangeOptions, TorchOptions, LossNetworkOptions):
+    """Options of painting a picture or a clip by optimisation. What is None is the preset's."""
+
+    preset: Preset = option("Values of all options not given; see docs/painting.md.", group="Method", default="gatys")
+    steps: int | None = option("Steps at each scale.", group="Method", default=None, minimum=1, metavar="N")
+    optimizer: Optimizer | None = option("Optimiser.", group="Method", default=None)
+    init: Init | None = option("Picture to start from.", group="Method", default=None)
+    noise: float | None = option(
+        "Standard deviation of the noise to start from.",
+        group="Method",
+        default=None,
+        minimum=0,
+        maximum=1,
+        metavar="SIGMA",
+    )
+    seed: int = option("Seed of the noise.", group="Method", default=0, metavar="N")
+    learning_rate: float | None = option(
+        "Adam: change of a pixel in a step, of 0..1; L-BFGS: first length of a line search.",
+        group="Method",
+        default=None,
+        above=0,
+        metavar="LR",
+    )
+    beta1: float | None = option("Adam's first decay.", group="Method", default=None, minimum=0, below=1, metavar="B")
+    beta2: float | None = option("Adam's second decay.", group="Method", default=None, minimum=0, below=1, metavar="B")
+    epsilon: float | None = option("Adam's epsilon.", group="Method", default=None, above=0, metavar="E")
+    clip: float | None = option(
+        "Bound of the gradient's norm; 0: none.", group="Method", default=None, minimum=0, metavar="N"
+    )
+    clamp: bool | None = option(
+        "Clamp the picture to 0..1 after each step.", group="Method", default=None, flags=("--clamp/--no-clamp",)
+    )
+
+    content_weight: float | None = option(
+        "Weight of the content.", group="Losses", default=None, minimum=0, metavar="W"
+    )
+    style_weight: float | None = option("Weight of the style.", group="Losses", default=None, minimum=0, metavar="W")
+    tv: float | None = option("Weight of total variation.", group="Losses", default=None, minimum=0, metavar="W")
+    content_layers: str | None = option(
+        "Layers of the content: relu3_1:0.5; or torchvision's index, 10:0.5.",
+        group="Losses",
+        default=None,
+        metavar="NAME[:W],...",
+    )
+    style_layers: str | None = option("Layers of the style.", group="Losses", default=None, metavar="NAME[:W],...")
+    gram: GramNormalisation | None = option("Normalisation of Gram matrices.", group="Losses", default=None)
+    content_error: ContentNormalisation | None = option(
+        "Normalisation of content errors.", group="Losses", default=None
+    )
+
+    size: int | None = option(
+        "Output's short side in pixels.", group="Picture", default=None, minimum=64, metavar="SHORT"
+    )
+    scales: tuple[int, ...] | None = option(
+        "Short sides, painted one after the other.",
+        group="Picture",
+        default=None,
+        metavar="A,B,...|none",
+        read=read_whole_numbers,
+    )
+    keep_color: bool = option("Keep the picture's colours; paint brightness only.", group="Picture", default=False)
+    blend: tuple[float, ...] | None = option(
+        "Shares of the paintings.",
+        group="Picture",
+        default=None,
+        metavar="A,B,...",
+        read=read_numbers,
+        shown_default="equal",
+    )
+    mask: tuple[Path, ...] = option(
+        "White where the style goes; one for all paintings, or one for each.",
+        group="Picture",
+        default=(),
+        metavar="IMG",
+    )
+    style_scale: float = option(
+        "Size of the paintings, relative to the picture's.",
+        group="Picture",
+        default=1.0,
+        minimum=0.1,
+        maximum=10,
+        metavar="X",
+    )
+
+    tile: int | None = option(
+        "Add gradients up over tiles: little memory, more time.",
+        group="Device",
+        default=None,
+        minimum=128,
+        metavar="PX",
+    )
+    precision: Literal["auto", "fp32", "bf16"] = option(
+        "Number format of the loss network.", group="Device", default="auto"
+    )
+
+    frame_steps: int | None = option(
+        "Steps of frames after a scene's first.",
+        group="Clips",
+        default=None,
+        minimum=1,
+        metavar="N",
+        shown_default="a fifth",
+    )
+    temporal: float = option("Weight of temporal consistency.", group="Clips", default=1.0, minimum=0, metavar="W")
+    preview: Path | None = option("Write the picture there as it grows.", group="Output", default=None, metavar="IMG")
+    preview_every: int = option(
+        "Steps from one preview to the next.", group="Output", default=50, minimum=1, metavar="N"
+    )
+
+    def check(self) -> None:
+        """Scales ascend, shares are not all zero, and L-BFGS takes no bound of the gradient's norm."""
+        if self.scales and (list(self.scales) != sorted(set(self.scales)) or min(self.scales) < 64):
+            raise OptionError("scales", "short sides of 64 or more are wanted, in ascending order")
+        if self.blend and not (min(self.blend) >= 0 and 0 < sum(self.blend) < math.inf):
+            raise OptionError("blend", "shares of 0 or more are wanted, not all of them 0")
+        if self.optimizer == "lbfgs" and self.clip:
+            raise OptionError("clip", "L-BFGS needs the gradient as it is; leave --clip out")
+
+
+# Evaluation
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions(Options):
+    """Options of measuring a style."""
+
+    content: Path = option(
+        "Folder of pictures to measure on, searched with its subfolders.", group="Files", metavar="DIR"
+    )
+    style_image: Path = option("The painting.", group="Files", metavar="IMG")
+    features: Path | None = option(
+        "VGG-19 weights.", group="Files", default=None, metavar="FILE", shown_default="torchvision's"
+    )
+    video: Path | None = option("Clip to measure flicker on.", group="Files", default=None, metavar="FILE")
+    limit: int = option(
+        "Largest number of pictures, in the order of their names.", group="Files", default=64, minimum=1, metavar="N"
+    )
+    frames: int = option("Largest number of frames of the clip.", group="Files", default=40, minimum=2, metavar="N")
+    save: bool = option("Write the scores into the style's file.", group="Output", default=False)
+    card: Path | None = option("Write the style's card; needs --save.", group="Output", default=None, metavar="FILE.md")
+    picture: str | None = option(
+        "Picture to show in the card, relative to it.", group="Output", default=None, metavar="PATH"
+    )
+
+    def check(self) -> None:
+        """A card shows what is saved."""
+        if self.card is not None and not self.save:
+            raise OptionError("card", "needs --save: a card shows the scores in the style's file")

@@ -34,9 +34,7 @@ class Summary:
 
     def to_json(self) -> dict[str, Any]:
         """The attributes as JSON holds them."""
-        plain = _plain(self)
-        assert isinstance(plain, dict)
-        return plain
+        return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
@@ -52,6 +50,8 @@ class Summary:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Summary):
+        return value.to_json()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, dict):
@@ -268,3 +268,216 @@ class LiveSummary(Summary):
     end: str
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+# Training, painting, evaluation
+
+
+@dataclass(frozen=True)
+class TrainProgress:
+    """How far a training run is.
+
+    Attributes:
+        step, steps: done, and of the whole run.
+        seconds_left: estimated from the pace of this call.
+        losses: running means by name, unweighted.
+    """
+
+    step: int
+    steps: int
+    seconds_left: float
+    losses: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSummary(Summary):
+    """A call of a training run.
+
+    Attributes:
+        output: the checkpoint.
+        steps: done, of the whole run.
+        finished: whether these are all.
+        interrupted: whether a signal ended the call.
+        device, precision: of the training; precision by Lightning's name.
+        processes: that train together.
+        seconds: wall-clock time of this call.
+        losses: running means by name, unweighted.
+    """
+
+    output: str
+    steps: int
+    finished: bool
+    interrupted: bool
+    device: str
+    processes: int
+    precision: str
+    seconds: float
+    losses: dict[str, float]
+
+
+@dataclass(frozen=True)
+class PaintingProgress:
+    """How far a painting by optimisation is.
+
+    Attributes:
+        frame, frames: of a clip, from 1; frames is None where the source does not tell. 1 of 1 for a still.
+        size: (width, height) of the current scale.
+        step, steps: done, and of this scale.
+        losses: by name, unweighted, and their weighted "total".
+        share: of the still, or of the frame, that is done, 0 to 1.
+        seconds: since the start.
+    """
+
+    frame: int
+    frames: int | None
+    size: tuple[int, int]
+    step: int
+    steps: int
+    losses: dict[str, float]
+    share: float
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleSummary(Summary):
+    """One scale of a painting.
+
+    Attributes:
+        size: (width, height).
+        steps: of the optimiser.
+        first, last: losses before the first step and after the last one: unweighted, and their weighted "total".
+    """
+
+    size: tuple[int, int]
+    steps: int
+    first: dict[str, float]
+    last: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaintingScores(Summary):
+    """Scores of a painting by the definitions of `Scores`; of several paintings means by their shares.
+
+    Attributes:
+        content, style, local, layers: means over the frames of a clip.
+        style_scale: of the first painting; None for clips.
+    """
+
+    content: float
+    style: float
+    local: float
+    layers: tuple[float, ...]
+    style_scale: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The attributes, rounded to five decimals."""
+        return {name: _rounded(value, "{:.5f}") for name, value in super().to_json().items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaintingSummary(Summary):
+    """A still painted by optimisation.
+
+    Attributes:
+        content, style, output: the files.
+        preset, loss_network, optimizer: of the method.
+        size: (width, height) of the output.
+        steps: of all scales.
+        seconds: wall-clock time since the loss network was loaded.
+        losses: "first" and "last" of the last scale, see `ScaleSummary`. Of a clip the first frame's before its first
+            step, and means over all frames after their last one.
+        scales: each scale; empty for clips.
+        scores: None without VGG-19.
+        device, precision: of the loss network.
+        notes, warnings: what the user should know.
+    """
+
+    content: str
+    style: tuple[str, ...]
+    output: str
+    preset: str
+    loss_network: str
+    optimizer: str
+    size: tuple[int, int]
+    steps: int
+    seconds: float
+    losses: dict[str, dict[str, float]]
+    scales: tuple[ScaleSummary, ...] = ()
+    scores: PaintingScores | None
+    device: str
+    precision: str
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaintedClipSummary(PaintingSummary):
+    """A clip painted by optimisation.
+
+    Attributes:
+        frames, fps: in the output, and painted per second.
+        cuts: scenes after the first.
+        encoder, audio_streams, copied, converted, dropped: see `VideoSummary`.
+    """
+
+    frames: int
+    fps: float
+    cuts: int
+    encoder: str
+    audio_streams: int
+    copied: tuple[str, ...] = ()
+    converted: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores(Summary):
+    """How a style scores. Less is better everywhere.
+
+    Attributes:
+        images: pictures measured.
+        content: mean square error at relu4_1 over the variance of the source's relu4_1; mean over pictures.
+        style: mean of `layers`.
+        layers: |G_out - G_style|^2 / |G_style|^2 at relu1_1, relu2_1, relu3_1, relu4_1; G are Gram matrices over
+            the whole picture; mean over pictures, at `style_scale`.
+        local: the same error as `style`, over tiles of 128 px: low only if the style is everywhere.
+        style_scale: short side of the painting, of those in `realtime.perception.scores`, at which `style` is least.
+        tv: total variation: mean square difference of neighbouring pixels (0..1), across plus down; mean over pictures.
+        grid: ratio of the luma spectrum's power at periods of 2, 8/3, 4 and 8 pixels to that around them (about 1: no
+            grid); median over pictures.
+        e_warp: sqrt(mean of |O_t - warp(O_t-1)|^2) over the pixels of a clip that are visible in both frames, 0..1;
+            None without a clip.
+        static: the same over the pixels that do not move; None where there are hardly any.
+        pairs: pairs of frames measured.
+        macs_per_pixel: multiply-accumulates for one luma pixel.
+        params: trained values of the network.
+        untouched: style, layers, local (at `style_scale`), grid and e_warp of the sources themselves.
+    """
+
+    images: int
+    content: float
+    style: float
+    layers: tuple[float, ...]
+    local: float
+    style_scale: int
+    tv: float
+    grid: float
+    e_warp: float | None
+    static: float | None
+    pairs: int
+    macs_per_pixel: float
+    params: int
+    untouched: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """The attributes, rounded to five significant digits."""
+        return {name: _rounded(value, "{:.5g}") for name, value in super().to_json().items()}
+
+
+def _rounded(value: Any, form: str) -> Any:
+    """JSON values with every floating-point number rounded as `form` writes it."""
+    if isinstance(value, dict):
+        return {name: _rounded(part, form) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_rounded(part, form) for part in value]
+    return float(form.format(value)) if isinstance(value, float) else value

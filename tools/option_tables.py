@@ -17,7 +17,7 @@ COMMANDS = {
     "webcam": ("LiveOptions", "EngineOptions"),
     "demo": ("DemoOptions", "EngineOptions"),
     "styles": ("StylesOptions",),
-    "train": ("TrainOptions",),
+    "train": ("TrainFiles", "TrainOptions"),
     "paint": ("PaintingOptions",),
     "evaluate": ("EvaluateOptions", "EngineOptions"),
     "export": ("ExportOptions",),

@@ -1,7 +1,7 @@
 """Puts measured paintings into a page: `python -m tools.painting_table RESULT.json... docs/painting.md`.
 
-Results are what `restyle paint --json` and, for the networks, `restyle evaluate --json` have printed, each in a file of
-its own whose name is the row's. What stands between the two marks of the page is replaced.
+Results are the output of `restyle paint --json` or, for networks, of `restyle evaluate --json`, one in each file. The
+file's name is that of the row. The text between the two marks of the page is replaced.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ def load(path: Path) -> dict[str, Any]:
     except (ValueError, IndexError) as error:
         raise InputError(f"{path}: is not JSON ({error})") from None
     if not isinstance(result, dict) or not ("preset" in result or "macs_per_pixel" in result):
-        raise InputError(f"{path}: is neither of `restyle paint --json` nor of `restyle evaluate --json`")
+        raise InputError(f"{path}: is the output neither of `restyle paint --json` nor of `restyle evaluate --json`")
     return result
 
 
 def row(name: str, result: Mapping[str, Any]) -> list[str]:
-    """The cells of one result: losses first and last, unweighted but for the first column of them."""
+    """The cells of one result: first and last losses, the total weighted and the others not."""
     if "preset" not in result:
         scores = [_number(result[key]) for key in ("content", "style", "local")]
         return [f"{name} (network)", "", "1 pass", "", "", "", "", *scores]
@@ -58,10 +58,10 @@ def table(results: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def insert(text: str, made: str, *, name: str = "the page") -> str:
-    """A page's text with the table made anew.
+    """A page's text with another table.
 
     Raises:
-        InputError: a mark is missing, or there are several.
+        InputError: a mark is missing, or occurs more than once.
     """
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(END) < text.index(BEGIN):
         raise InputError(f"{name}: must have the line {BEGIN} once, and after it once {END}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -97,30 +98,50 @@ def refuse_existing(output: Path, overwrite: bool) -> None:
         raise MediaError(f"{output} exists; choose another output, or add --overwrite")
 
 
+def every(seconds: float) -> Callable[[], bool]:
+    """A function that is true at its first call, and then whenever this time has passed since it was true."""
+    last = float("-inf")
+
+    def due() -> bool:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < seconds:
+            return False
+        last = now
+        return True
+
+    return due
+
+
 @contextmanager
-def progress_bar(*, show: bool) -> Iterator[Callable[[Progress], None] | None]:
-    """A bar on stderr with frames, fps, and the time left (or the time so far, where the length is unknown).
+def bar(*, show: bool) -> Iterator[Callable[[float, float | None, str], None] | None]:
+    """A bar with a text on stderr.
 
     Yields:
-        What to call with each state of the run; None where there is no terminal, or no bar is wanted.
+        a function that draws it (done, of all, text); None where there is no terminal, or no bar is wanted.
     """
     if not (show and sys.stderr.isatty()):
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, TextColumn
-    from rich.progress import Progress as Bar
+    from rich.progress import BarColumn, Progress, TextColumn
 
-    # Drawn when the run calls, which it does ten times a second: no thread of its own.
-    with Bar(
-        BarColumn(), TextColumn("{task.fields[text]}"), console=Console(stderr=True), auto_refresh=False, transient=True
-    ) as bar:
-        task = bar.add_task("", total=None, text="")
+    # Drawn when it is called, without a thread of its own.
+    columns = (BarColumn(), TextColumn("{task.fields[text]}"))
+    with Progress(*columns, console=Console(stderr=True), auto_refresh=False, transient=True) as drawn:
+        task = drawn.add_task("", total=None, text="")
+        yield lambda done, of, text: drawn.update(task, completed=done, total=of, text=text, refresh=True)
 
-        def update(now: Progress) -> None:
-            bar.update(task, total=now.total, completed=now.frames, text=progress_text(now), refresh=True)
 
-        yield update
+@contextmanager
+def progress_bar(*, show: bool) -> Iterator[Callable[[Progress], None] | None]:
+    """A bar on stderr with frames, fps, and the time left (or the time so far, where the length is unknown).
+
+    Yields:
+        what to call with each state of the run; None where there is no bar.
+    """
+    with bar(show=show) as draw:
+        yield draw and (lambda now: draw(now.frames, now.total, progress_text(now)))
 
 
 def progress_text(now: Progress) -> str:

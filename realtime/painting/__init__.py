@@ -1,1 +1,1 @@
-"""The iterative methods: the picture itself is optimised, with no trained network but the one that judges it."""
+"""Iterative style transfer: the picture itself is optimised. Only the loss network is a trained network."""

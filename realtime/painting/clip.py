@@ -1,13 +1,13 @@
-"""Painting a clip, frame by frame, each from the one before (Ruder, Dosovitskiy & Brox 2016, arXiv 1604.08610).
+"""Painting a clip frame by frame (Ruder, Dosovitskiy & Brox 2016, arXiv 1604.08610).
 
-A frame begins as the frame before was painted, moved by the optical flow, and is held to that wherever the flow can be
-trusted; what comes into sight begins as the source shows it. After a cut everything begins anew.
+A frame begins as the painting of the previous frame, moved by the optical flow, and is kept close to it wherever the
+flow can be trusted. What was not visible before begins as the source. After a cut, painting begins again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,42 +15,40 @@ import torch
 from realtime.frames import Frame
 from realtime.media.convert.optical_flow import FlowEstimator, gray, is_cut
 from realtime.media.convert.rgb import frame_from_rgb, rgb_from_frame
-from realtime.media.files.inputs import VIDEO_SUFFIXES
 from realtime.media.files.probe import probe
 from realtime.media.files.reader import VideoReader
 from realtime.media.files.selection import output_shape
 from realtime.media.files.writer import VideoWriter
-from realtime.painting.config import PaintConfig
-from realtime.painting.objective import Steadiness
-from realtime.painting.optimise import Step
-from realtime.painting.studio import Report, Studio, to_rgb, to_tensor, working_sizes
+from realtime.options import PaintingOptions
+from realtime.painting.objective import TemporalTarget
+from realtime.painting.painter import Painter, Report
+from realtime.painting.pictures import to_rgb
+from realtime.painting.recipes import make_recipe
+from realtime.painting.scoring import mean_scores
+from realtime.perception.features import to_tensor
+from realtime.results import PaintedClipSummary
 
 TENTH = 0.01
-"""The mean square that goes with a root mean square difference of a tenth of the range."""
+"""The mean square error of a root mean square error of a tenth of the range."""
 
-
-def is_clip(path: Path) -> bool:
-    """Whether a file is painted as a clip, by its name."""
-    return path.suffix.lower() in VIDEO_SUFFIXES
+FEWER_STEPS = 5
+"""Frames after the first of a scene begin nearly finished; they take the recipe's steps divided by this."""
 
 
 class ClipPainter:
     """Paints frames in their order.
 
     Args:
-        studio: the tools.
-        report: told of each step.
-        frames: how many there will be, if that is known.
+        painter: paints single pictures.
 
     Attributes:
-        cuts: scenes that began after the first one.
-        steps: taken, of all frames.
+        cuts: scenes after the first one.
+        steps: of all frames.
         first: losses of the first frame before its first step.
-        last: means of all frames' losses after their last step.
     """
 
-    def __init__(self, studio: Studio, report: Report | None = None, frames: int | None = None) -> None:
-        self._studio, self._report, self._frames = studio, report, frames
+    def __init__(self, painter: Painter) -> None:
+        self._painter = painter
         self._flow = FlowEstimator()
         self._before: tuple[np.ndarray, np.ndarray] | None = None
         self._total = 0.0
@@ -71,59 +69,48 @@ class ClipPainter:
                 painted = self._follow(rgb, flow.warp(self._before[1]), flow.seen)
         if painted is None:
             painted = self._begin(rgb)
-        self._before = luma, painted
-        return self._studio.finished(rgb, to_rgb_of(painted))
+        # Kept as floating-point numbers: nothing is rounded from one frame to the next.
+        self._before = luma, painted[0].permute(1, 2, 0).float().cpu().contiguous().numpy()
+        return self._painter.finished(rgb, to_rgb(painted))
 
     @property
     def last(self) -> dict[str, float]:
+        """Losses after the last step, means over all frames."""
         return {name: sum(values) / len(values) for name, values in self._lasts.items()}
 
-    def _begin(self, rgb: np.ndarray) -> np.ndarray:
-        """The first frame of a scene, as a still."""
-        studio = self._studio
+    def _begin(self, rgb: np.ndarray) -> torch.Tensor:
+        """The first frame of a scene, painted as a still."""
         height, width = rgb.shape[:2]
-        sizes = working_sizes(height, width, studio.recipe, min(height, width))
-        scaled = studio.paint_scales(rgb, sizes, self._report, frame=self._count, frames=self._frames)
-        self._note(scaled.runs[-1]["first"], scaled.runs[-1]["last"], sum(run["steps"] for run in scaled.runs))
-        return as_floats(scaled.picture)
+        sizes = self._painter.recipe.sizes(height, width, min(height, width))
+        result = self._painter.paint_scales(rgb, sizes, self._count)
+        last = result.scales[-1]
+        self._note(last.first, last.last, sum(scale.steps for scale in result.scales))
+        return result.picture
 
-    def _follow(self, rgb: np.ndarray, moved: np.ndarray, seen: np.ndarray) -> np.ndarray:
-        studio, config = self._studio, self._studio.config
-        content = to_tensor(rgb, studio.device)
-        known = torch.from_numpy(np.ascontiguousarray(moved)).to(studio.device).permute(2, 0, 1)[None]
-        valid = torch.from_numpy(seen).to(studio.device)[None, None].float()
-        start = torch.where(valid > 0, known, content)
-        weight = config.temporal * self._total / TENTH
-
-        def tell(step: Step) -> None:
-            share = step.step / step.steps
-            studio.told(step, rgb, share, self._report, frame=self._count, frames=self._frames)
-
-        steady = Steadiness(known, valid, weight) if weight else None
-        painted = studio.paint(content, start, steps=config.steps_of_followers, steadiness=steady, report=tell)
+    def _follow(self, rgb: np.ndarray, moved: np.ndarray, seen: np.ndarray) -> torch.Tensor:
+        """A frame that continues the previous one."""
+        device, options = self._painter.device, self._painter.options
+        known = torch.from_numpy(np.ascontiguousarray(moved)).to(device).permute(2, 0, 1)[None]
+        valid = torch.from_numpy(seen).to(device)[None, None].float()
+        weight = options.temporal * self._total / TENTH
+        painted = self._painter.paint(
+            rgb,
+            torch.where(valid > 0, known, to_tensor(rgb, device)),
+            steps=options.frame_steps or max(1, self._painter.recipe.steps // FEWER_STEPS),
+            temporal=TemporalTarget(known, valid, weight) if weight else None,
+            frame=self._count,
+        )
         self._note(painted.first, painted.last, painted.steps)
-        return as_floats(painted.picture)
+        return painted.picture
 
     def _note(self, first: dict[str, float], last: dict[str, float], steps: int) -> None:
         self.first = self.first or first
         self.steps += steps
-        own = {"content": last["content"], "style": last["style"], "tv": last.get("tv", 0.0)}
-        recipe = self._studio.recipe
+        recipe = self._painter.recipe
         weights = {"content": recipe.content_weight, "style": recipe.style_weight, "tv": recipe.tv}
-        self._total = sum(weights[name] * value for name, value in own.items())
+        self._total = sum(weight * last.get(name, 0.0) for name, weight in weights.items())
         for name, value in last.items():
             self._lasts.setdefault(name, []).append(value)
-
-
-def as_floats(picture: torch.Tensor) -> np.ndarray:
-    """(1, 3, H, W) in 0..1 as (H, W, 3) float32: between frames nothing is rounded."""
-    out: np.ndarray = picture[0].permute(1, 2, 0).float().cpu().contiguous().numpy()
-    return out
-
-
-def to_rgb_of(values: np.ndarray) -> np.ndarray:
-    """(H, W, 3) float32 in 0..1 as uint8."""
-    return to_rgb(torch.from_numpy(values).permute(2, 0, 1)[None])
 
 
 def _painted_frame(frame: Frame, rgb: np.ndarray) -> Frame:
@@ -131,73 +118,48 @@ def _painted_frame(frame: Frame, rgb: np.ndarray) -> Frame:
     return frame.with_planes(painted.y, painted.u, painted.v)
 
 
-def paint_clip(config: PaintConfig, report: Report | None = None) -> dict[str, Any]:
-    """Paint a clip; sound, subtitles, metadata and every frame's time are kept.
+def paint_clip(
+    content: Path, styles: Sequence[Path], output: Path, options: PaintingOptions, report: Report | None = None
+) -> PaintedClipSummary:
+    """Paint a clip; see `realtime.painting.paint.paint`.
 
-    The work is done in this thread: beside a painting, decoding and encoding cost nothing. Ctrl-C leaves nothing
-    behind.
-
-    Args:
-        config: content and output are videos, styles images.
-        report: called after each step of each frame.
-
-    Returns:
-        what `paint_still` returns, and frames, fps, cuts, encoder, audio_streams, copied, converted, dropped, warnings.
-        Losses are the first frame's before its first step, and means over all frames after their last one; scores are
-        means over all frames.
-
-    Raises:
-        InputError: a file or a value is wrong; nothing was written.
-        RestyleError: the loss is no longer finite, or the output cannot be written; nothing is left of it.
+    Everything runs in this thread: compared with painting, decoding and encoding cost nothing.
     """
-    c = config
-    info = probe(c.content)
+    o = options
+    info = probe(content)
     width, height, _ = output_shape(info, None)
-    short = min(working_sizes(height, width, c.recipe, c.size)[-1])
+    short = min(make_recipe(o).sizes(height, width, o.size)[-1])
     wanted = short if short != min(height, width) else None
-    with VideoReader(c.content, start=c.start, end=c.end, size=wanted) as reader:
-        with VideoWriter(c.output, reader, encoder=c.encoder, quality=c.quality, overwrite=c.overwrite) as writer:
-            studio = Studio(c)
-            painter = ClipPainter(studio, report, reader.total_frames)
+    with VideoReader(content, start=o.start, end=o.end, size=wanted) as reader:
+        with VideoWriter(output, reader, encoder=o.encoder, quality=o.quality, overwrite=o.overwrite) as writer:
+            painter = Painter(styles, o, report, reader.total_frames)
+            clip = ClipPainter(painter)
             scores = []
             for frame in reader:
                 rgb = rgb_from_frame(frame)
-                painted = painter(rgb)
+                painted = clip(rgb)
                 writer.write(_painted_frame(frame, painted))
-                scores.append(studio.scores(rgb, painted))
+                scores.append(painter.scores(rgb, painted))
             written = writer.finish()
-    seconds = studio.seconds
-    return {
-        "content": str(c.content),
-        "style": [str(path) for path in c.styles],
-        "output": str(c.output),
-        "preset": c.recipe.name,
-        "loss_network": c.loss_network,
-        "optimizer": studio.recipe.optimizer,
-        "size": [reader.width, reader.height],
-        "steps": painter.steps,
-        "seconds": round(seconds, 3),
-        "losses": {"first": painter.first, "last": painter.last},
-        "scores": _mean_scores(scores),
-        "device": str(studio.device),
-        "precision": studio.precision,
-        "frames": written.frames,
-        "fps": round(written.frames / seconds, 4),
-        "cuts": painter.cuts,
-        "encoder": written.encoder,
-        "audio_streams": written.audio_streams,
-        "copied": written.copied,
-        "converted": written.converted,
-        "dropped": written.dropped,
-        "notes": [*studio.notes, *reader.notes, *written.notes],
-        "warnings": list(reader.warnings),
-    }
-
-
-def _mean_scores(scores: list[dict[str, Any] | None]) -> dict[str, Any] | None:
-    found = [s for s in scores if s is not None]
-    if not found:
-        return None
-    means = {name: round(float(np.mean([s[name] for s in found])), 5) for name in ("content", "style", "local")}
-    layers = np.mean([s["layers"] for s in found], 0)
-    return means | {"layers": [round(float(v), 5) for v in layers]}
+    seconds = painter.seconds
+    return PaintedClipSummary(
+        content=str(content),
+        style=tuple(map(str, styles)),
+        output=str(output),
+        size=(reader.width, reader.height),
+        steps=clip.steps,
+        seconds=round(seconds, 3),
+        losses={"first": clip.first, "last": clip.last},
+        scores=mean_scores([s for s in scores if s is not None]),
+        frames=written.frames,
+        fps=round(written.frames / seconds, 4),
+        cuts=clip.cuts,
+        encoder=written.encoder,
+        audio_streams=written.audio_streams,
+        copied=tuple(written.copied),
+        converted=tuple(written.converted),
+        dropped=tuple(written.dropped),
+        notes=(*painter.notes, *reader.notes, *written.notes),
+        warnings=tuple(reader.warnings),
+        **painter.summary(),
+    )

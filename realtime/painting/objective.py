@@ -1,9 +1,9 @@
-"""What a picture is optimised for, and its gradient: at once, or added up over tiles in a bounded memory.
+"""The loss of a picture and its gradient: at once, or added up over tiles in a bounded memory.
 
-A Gram matrix is a sum over pixels, and the style's error a function of that sum. So its gradient can be had tile by
-tile: a first pass without gradients gives the matrices, these give the error's gradient by matrix, and a second pass
-carries it into each tile. With a margin around each tile as wide as the loss network sees, nothing is left out and
-nothing is counted twice: the sum over tiles is the gradient of the whole.
+A Gram matrix is a sum over pixels, and the style error a function of that sum. So its gradient can be computed tile by
+tile: a first pass without gradients computes the matrices, these give the error's gradient by matrix, and a second pass
+carries it into each tile. Each tile has a margin as wide as the loss network's reach, and each feature belongs to one
+tile: the sum over tiles is the gradient of the whole picture.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from realtime.perception.losses import content_divisor, gram, gram_error, tempor
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StyleTarget:
-    """A painting to be like.
+    """The style of a painting.
 
     Attributes:
-        grams: for each style layer of the recipe the painting's Gram matrix, (C, C) fp32.
-        share: of the style's error.
-        guide: (1, 1, H, W) in 0..1, where in the picture it belongs; None: everywhere.
+        grams: the painting's Gram matrix at each style layer of the recipe, (C, C) fp32.
+        share: of the style error.
+        guide: (1, 1, H, W) in 0..1, where in the picture the style goes; None: everywhere.
     """
 
     grams: tuple[Tensor, ...]
@@ -37,12 +37,12 @@ class StyleTarget:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Steadiness:
-    """What is known of a video's frame from the one before (Ruder et al. 2016, arXiv 1604.08610).
+class TemporalTarget:
+    """What is known of a video's frame from the previous one (Ruder et al. 2016, arXiv 1604.08610).
 
     Attributes:
-        moved: (1, 3, H, W), the frame before as it was painted, moved to where this one is.
-        valid: (1, 1, H, W), 1 where that can be trusted.
+        moved: (1, 3, H, W), the painting of the previous frame, moved by the optical flow.
+        valid: (1, 1, H, W), 1 where the flow can be trusted.
         weight: of the mean square difference to it there.
     """
 
@@ -52,7 +52,7 @@ class Steadiness:
 
 
 def _wide(features: Tensor) -> Tensor:
-    """In fp32, or fp64 where they are that."""
+    """In fp32; fp64 stays."""
     return features if features.dtype == torch.float64 else features.float()
 
 
@@ -78,9 +78,9 @@ class Objective:
         recipe: its layers are in the network.
         content: (1, 3, H, W) in 0..1, the photograph.
         styles: the paintings.
-        tile: side of the tiles in pixels over which gradients are added up; None takes the whole picture at once.
-        recompute: keep less for the backward pass and compute it again there; see `LossNetwork.forward`.
-        steadiness: for frames of a video.
+        tile: side in pixels of the tiles over which gradients are added up; None takes the whole picture at once.
+        recompute: less memory for the backward pass; see `LossNetwork.forward`.
+        temporal: for frames of a video.
 
     Raises:
         InputError: a guide is empty.
@@ -95,10 +95,10 @@ class Objective:
         *,
         tile: int | None = None,
         recompute: bool = False,
-        steadiness: Steadiness | None = None,
+        temporal: TemporalTarget | None = None,
     ) -> None:
         self.network, self.recipe, self.styles = network, recipe, list(styles)
-        self.tile, self.recompute, self.steadiness = tile, recompute, steadiness
+        self.tile, self.recompute, self.temporal = tile, recompute, temporal
         self.layers = recipe.layers
         with torch.no_grad():
             found = dict(zip(self.layers, self._features(content, recompute=False), strict=True))
@@ -118,7 +118,7 @@ class Objective:
         """A guide at a layer's size: the mean over the area of each feature."""
         small = F.interpolate(guide.to(content), size=self._sizes.get(name, (1, 1)), mode="area")
         if float(small.square().sum()) <= 0:
-            raise InputError("a mask leaves its painting no place: it is black everywhere")
+            raise InputError("a mask is black everywhere at this size, which leaves no place for its painting")
         return small
 
     def __call__(self, picture: Tensor) -> dict[str, Tensor]:
@@ -156,7 +156,7 @@ class Objective:
         return [(name, g) for (name, w), g in zip(self.recipe.style, self._guides[index], strict=True) if w]
 
     def _weight(self, name: str, guide: Tensor | None) -> float:
-        """By what the sum over pixels is divided."""
+        """Divisor of the sum over pixels."""
         height, width = self._sizes[name]
         return float(height * width) if guide is None else float(guide.square().sum())
 
@@ -166,7 +166,7 @@ class Objective:
         return gram(guided)[0] * (features.shape[2] * features.shape[3])
 
     def _content_errors(self, pairs: dict[str, tuple[Tensor, Tensor]]) -> Tensor:
-        """Weighted over layers; of tiles, each gives its share."""
+        """The weighted sum over layers; for a tile, its share of it."""
         errors = [
             weight * ((pairs[name][0] - pairs[name][1]) ** 2).sum() / divisor
             for (name, weight, _), divisor in zip(self._content, self._divisors, strict=True)
@@ -174,10 +174,10 @@ class Objective:
         return torch.stack(errors).sum()
 
     def _style_error(self, matrices: list[list[Tensor]]) -> Tensor:
-        """Weighted over layers and paintings.
+        """The weighted sum over layers and paintings.
 
         Args:
-            matrices: for each painting, for each style layer that counts, (C, C).
+            matrices: for each painting, for each style layer with a weight, (C, C).
         """
         whole = sum(s.share for s in self.styles)
         counted = [(place, weight) for place, (_, weight) in enumerate(self.recipe.style) if weight]
@@ -192,15 +192,15 @@ class Objective:
         parts = {}
         if self.recipe.tv:
             parts["tv"] = total_variation(picture).sum()
-        if self.steadiness is not None:
-            s = self.steadiness
+        if self.temporal is not None:
+            s = self.temporal
             parts["temporal"] = temporal_error(picture, s.moved.to(picture), s.valid.to(picture)).sum()
         return parts
 
     def _total(self, parts: dict[str, Tensor]) -> Tensor:
         weights = {"content": self.recipe.content_weight, "style": self.recipe.style_weight, "tv": self.recipe.tv}
-        if self.steadiness is not None:
-            weights["temporal"] = self.steadiness.weight
+        if self.temporal is not None:
+            weights["temporal"] = self.temporal.weight
         return torch.stack([weights[name] * value for name, value in parts.items()]).sum()
 
     # In tiles
@@ -212,7 +212,7 @@ class Objective:
         side = max(1, (self.tile or 0) // step) * step
 
         def spans(length: int) -> list[tuple[slice, slice]]:
-            # A last tile narrower than a step would have no feature of its own.
+            # A last tile narrower than a step would have no features.
             count = max(1, length // side)
             firsts = [n * side for n in range(count)]
             lasts = [*firsts[1:], length]
@@ -226,7 +226,7 @@ class Objective:
                 yield _Tile((down[0], across[0]), (down[1], across[1]))
 
     def _placed(self, name: str, tile: _Tile, size: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-        """Where a tile's features lie: those that are its own among all it has, and among the whole picture's."""
+        """Slices of a tile's features: without its margins, in the tile and in the whole picture."""
         stride, _ = self.network.geometry(name)
         own, whole = [], []
         for inner, outer, length, side in zip(tile.inner, tile.outer, self._sizes[name], size, strict=True):
@@ -249,21 +249,24 @@ class Objective:
             for i in self._indices
         ]
 
-    def _backward_in_tiles(self, picture: Tensor) -> dict[str, float]:
-        size = (picture.shape[2], picture.shape[3])
-        tiles = list(self._tiles(*size))
+    def _tiled_matrices(self, picture: Tensor, tiles: Sequence[_Tile], size: tuple[int, int]) -> list[list[Tensor]]:
+        """The Gram matrices of the whole picture, as leaves of the style error's graph."""
         matrices: list[list[Tensor]] = []
         with torch.no_grad():
             for tile in tiles:
                 crop = picture[(..., *tile.outer)]
                 share = self._tile_parts(self._tile_features(crop, tile, size, recompute=False), tile, size)
-                if not matrices:
-                    matrices = share
-                else:
-                    for so_far, more in zip(matrices, share, strict=True):
-                        so_far[:] = [a + b for a, b in zip(so_far, more, strict=True)]
-        leaves = [[m.detach().requires_grad_() for m in of_style] for of_style in matrices]
-        style = self._style_error(leaves)
+                if matrices:
+                    pairs = zip(matrices, share, strict=True)
+                    share = [[a + b for a, b in zip(so_far, more, strict=True)] for so_far, more in pairs]
+                matrices = share
+        return [[m.detach().requires_grad_() for m in of_style] for of_style in matrices]
+
+    def _backward_in_tiles(self, picture: Tensor) -> dict[str, float]:
+        size = (picture.shape[2], picture.shape[3])
+        tiles = list(self._tiles(*size))
+        matrices = self._tiled_matrices(picture, tiles, size)
+        style = self._style_error(matrices)
         (self.recipe.style_weight * style).backward()
         content = 0.0
         gradient = torch.zeros_like(picture)
@@ -277,7 +280,7 @@ class Objective:
             error = self._content_errors(pairs)
             carried = [
                 (leaf.grad * matrix).sum()
-                for of_style, of_tile in zip(leaves, self._tile_parts(features, tile, size), strict=True)
+                for of_style, of_tile in zip(matrices, self._tile_parts(features, tile, size), strict=True)
                 for leaf, matrix in zip(of_style, of_tile, strict=True)
                 if leaf.grad is not None
             ]

@@ -1,4 +1,4 @@
-"""The loop: a picture goes down the gradient of an objective."""
+"""The loop: a picture is optimised by gradient descent."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from realtime.painting.objective import Objective
 from realtime.painting.recipes import Recipe
 
 LBFGS_BLOCK = 10
-"""Iterations of L-BFGS between two looks at the picture; each block begins with one evaluation more."""
+"""Iterations of L-BFGS between two reports; each block begins with one evaluation more."""
 
 LBFGS_HISTORY = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """How a painting stands.
+    """The state after a step.
 
     Attributes:
         step, steps: done, and of this scale.
         losses: by name, unweighted, and their weighted "total", before the last step.
-        picture: gives the picture as it is now, (1, 3, H, W) in 0..1.
+        picture: returns the current picture, (1, 3, H, W) in 0..1.
     """
 
     step: int
@@ -41,7 +41,7 @@ class Painted:
     Attributes:
         picture: (1, 3, H, W) in 0..1.
         first, last: losses before the first step and after the last one.
-        steps: taken; L-BFGS may find that there is no way further down.
+        steps: done; L-BFGS may end early where it finds no lower loss.
     """
 
     picture: Tensor
@@ -51,28 +51,28 @@ class Painted:
 
 
 class Canvas:
-    """The picture in work: what is optimised, and what of it shows.
+    """The values that are optimised, and the picture that they make under a mask.
 
     Args:
         start: (1, 3, H, W).
-        behind: the photograph, (1, 3, H, W), where `cover` lets it through.
-        cover: (1, 1, H, W) in 0..1, how much of the painting shows; None: all.
+        behind: the photograph, (1, 3, H, W), which shows where `cover` is below 1.
+        cover: (1, 1, H, W) in 0..1, the opacity of the painting; None: 1 everywhere.
     """
 
     def __init__(self, start: Tensor, behind: Tensor | None = None, cover: Tensor | None = None) -> None:
-        # Plain: L-BFGS flattens it. What the network is shown is laid out as its convolutions want it.
+        # Row-major, because L-BFGS flattens it. The network gets a channels-last copy.
         self.values = start.detach().clone(memory_format=torch.contiguous_format).requires_grad_()
         self._behind, self._cover = behind, cover
 
     def shown(self) -> Tensor:
-        """What shows, without a gradient."""
+        """The picture, without a gradient."""
         values = self.values.detach()
         if self._cover is None or self._behind is None:
             return values
         return self._behind + self._cover * (values - self._behind)
 
     def evaluate(self, objective: Objective) -> dict[str, float]:
-        """Losses of what shows; the gradient of `values` is set."""
+        """Losses of the picture; sets the gradient of `values`."""
         leaf = self.shown().clone(memory_format=torch.channels_last).requires_grad_()
         losses = objective.backward(leaf)
         assert leaf.grad is not None
@@ -81,7 +81,7 @@ class Canvas:
         return losses
 
     def picture(self) -> Tensor:
-        """What shows, in 0..1."""
+        """The picture, clamped to 0..1."""
         return self.shown().clamp(0, 1)
 
 
@@ -96,11 +96,11 @@ def optimise(
     """Paint.
 
     Args:
-        objective: what the picture is to be.
-        canvas: the picture; it is changed.
+        objective: the loss.
+        canvas: the picture; is changed.
         recipe: the optimiser and its settings.
         steps: other than the recipe's.
-        report: called after each step of Adam, and each block of steps of L-BFGS. What it raises ends the run.
+        report: called after each step of Adam, and each block of steps of L-BFGS. What it raises ends the loop.
 
     Raises:
         RestyleError: the loss is no longer finite.
@@ -144,7 +144,7 @@ def _adam(
 def _lbfgs(
     objective: Objective, canvas: Canvas, recipe: Recipe, steps: int, report: Callable[[Step], None] | None
 ) -> tuple[dict[str, float], int]:
-    # No tolerances: normalised losses have small gradients, which are no sign of being there.
+    # No tolerances: normalised losses have small gradients far from the minimum, too.
     optimizer = torch.optim.LBFGS(
         [canvas.values],
         lr=recipe.learning_rate,

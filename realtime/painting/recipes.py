@@ -1,4 +1,4 @@
-"""Recipes: what a painting is optimised for, and how; and the presets, each as its source sets it.
+"""Recipes: the loss of a painting and its optimiser; and the presets, with the values of their sources.
 
 | preset | after |
 |---|---|
@@ -8,65 +8,73 @@
 | five-layer | content and style at the ends of all five blocks |
 
 Weights are those of the source, for VGG-19 as trained on ImageNet. Absolute errors grow with the square (content) and
-the fourth power (style) of a network's activations; with weights of another scale, such as normalised ones, the balance
-is another. `gram="relative"` and `content_error="variance"` do not depend on it.
+the fourth power (style) of a network's activations, so that weights of another scale, such as normalised ones, change
+the balance. `gram="relative"` and `content_error="variance"` do not depend on the scale.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, get_args
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from realtime.errors import InputError
+from realtime.options import (
+    ContentNormalisation,
+    GramNormalisation,
+    Init,
+    Optimizer,
+    PaintingOptions,
+    Preset,
+)
 from realtime.perception.features import VGG19_LAYERS, LossNetwork
-from realtime.perception.losses import ContentNormalisation, GramNormalisation
 
-Optimizer = Literal["adam", "lbfgs"]
-Start = Literal["content", "noise"]
 Layers = tuple[tuple[str, float], ...]
-"""(layer, weight) pairs. Weights are taken as they are, not divided by their sum."""
+"""(layer, weight) pairs. Weights are used as they are, not divided by their sum."""
+
+SMALLEST = 64
+"""Pixels of the shorter side: the deepest layers have 1/16 of it, and pad that by reflection."""
 
 LBFGS_RATE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What a painting is optimised for, and how.
+    """The loss of a painting, and how it is optimised.
 
     The loss is content_weight * (sum over layers of weight * content error) + style_weight * (the same of Gram errors)
     + tv * total variation; see `realtime.perception.losses`. Pictures are RGB in 0..1.
 
     Attributes:
-        name: of the preset that it comes from.
+        name: of the preset.
         content, style: layers of the loss network with their weights.
-        content_error, gram: how errors are normalised; see `content_divisor` and `gram_error`.
+        content_error, gram: normalisation of the errors; see `content_divisor` and `gram_error`.
         content_weight, style_weight: of the two losses.
         tv: weight of total variation (mean square difference of neighbouring pixels, Mahendran & Vedaldi 2014).
-        start: the photograph, or noise about middle gray.
+        init: what the painting begins with: the photograph, or noise about middle gray.
         noise: standard deviation of that noise.
         optimizer: Adam (Kingma & Ba 2014, arXiv 1412.6980), or L-BFGS (Liu & Nocedal 1989) with a line search for the
             strong Wolfe conditions.
         learning_rate: Adam's, in units of 0..1 a step; for L-BFGS the first length of a line search.
         beta1, beta2, epsilon: Adam's.
         steps: of the optimiser, at each scale.
-        clamp: to 0..1 after each step, not at the end alone.
-        clip: bound of the gradient's norm; None leaves it alone. Not for L-BFGS, whose line search needs the gradient.
+        clamp: to 0..1 after each step, not only at the end.
+        clip: bound of the gradient's norm; None for none. Not for L-BFGS, whose line search needs the gradient.
         scales: short sides in pixels, ascending, at which the picture is painted one after the other; each begins with
-            the result of the one before. The last one is the size of the picture.
+            the result of the previous one. The last one is the size of the picture.
         size: short side where there are no scales; None keeps the photograph's.
         long_side: longest side instead, in pixels.
     """
 
-    name: str
+    name: Preset
     content: Layers
     style: Layers
     content_error: ContentNormalisation
     gram: GramNormalisation
     content_weight: float
     style_weight: float
-    start: Start
+    init: Init
     learning_rate: float
     steps: int
     optimizer: Optimizer = "adam"
@@ -81,54 +89,20 @@ class Recipe:
     size: int | None = 512
     long_side: int | None = None
 
-    def __post_init__(self) -> None:
-        def some(layers: Layers) -> bool:
-            weights = [weight for _, weight in layers]
-            return all(0 <= w < math.inf for w in weights) and sum(weights) > 0
-
-        checks = {
-            "content layers (weights of 0 or more, not all zero)": some(self.content),
-            "style layers (weights of 0 or more, not all zero)": some(self.style),
-            _choice("content error", ContentNormalisation): self.content_error in get_args(ContentNormalisation),
-            _choice("gram", GramNormalisation): self.gram in get_args(GramNormalisation),
-            _choice("optimizer", Optimizer): self.optimizer in get_args(Optimizer),
-            _choice("start", Start): self.start in get_args(Start),
-            "content weight (0 or more)": 0 <= self.content_weight < math.inf,
-            "style weight (0 or more)": 0 <= self.style_weight < math.inf,
-            "tv (0 or more)": 0 <= self.tv < math.inf,
-            "noise (0 to 1)": 0 <= self.noise <= 1,
-            "learning rate (above 0)": 0 < self.learning_rate < math.inf,
-            "beta1 (0 to below 1)": 0 <= self.beta1 < 1,
-            "beta2 (0 to below 1)": 0 <= self.beta2 < 1,
-            "epsilon (above 0)": 0 < self.epsilon < math.inf,
-            "steps (1 or more)": self.steps >= 1,
-            "clip (above 0)": self.clip is None or self.clip > 0,
-            "clip (L-BFGS takes none)": self.clip is None or self.optimizer == "adam",
-            f"scales (ascending, {SMALLEST} or more)": all(s >= SMALLEST for s in self.scales)
-            and list(self.scales) == sorted(set(self.scales)),
-            f"size ({SMALLEST} or more)": self.size is None or self.size >= SMALLEST,
-        }
-        for name, good in checks.items():
-            if not good:
-                raise InputError(f"painting: {name} is out of range")
-
     @property
     def layers(self) -> tuple[str, ...]:
-        """All layers that are looked at, each once."""
+        """All layers that have a weight, each once."""
         return tuple(dict.fromkeys(name for name, weight in (*self.content, *self.style) if weight))
 
     def changed(self, **values: Any) -> Recipe:
-        """The recipe with other values; None leaves a value as it is.
+        """The recipe with other values; None keeps a value.
 
-        L-BFGS without a learning rate of its own takes 1, and without a bound of the gradient's norm none: both are
-        Adam's affair in the presets.
-
-        Raises:
-            InputError: a value is out of range.
+        L-BFGS takes a learning rate of 1 where none is given, and no bound of the gradient's norm: those of the presets
+        are for Adam.
         """
         given = {name: value for name, value in values.items() if value is not None}
-        if given.get("optimizer") == "lbfgs" and self.optimizer != "lbfgs":
-            given = {"learning_rate": LBFGS_RATE, "clip": None} | given
+        if given.get("optimizer") == "lbfgs":
+            given = {"learning_rate": LBFGS_RATE} | given | {"clip": None}
         return replace(self, **given)
 
     def on(self, network: LossNetwork) -> Recipe:
@@ -147,17 +121,32 @@ class Recipe:
         taps = network.taps
         return replace(self, content=((taps[2], content),), style=tuple((tap, style / len(taps)) for tap in taps))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
+    def sizes(self, height: int, width: int, short_side: int | None = None) -> list[tuple[int, int]]:
+        """The sizes at which a picture is painted, one after the other.
 
+        Args:
+            height, width: of the photograph. The recipe's own sizes never enlarge it.
+            short_side: of the last size; None takes the recipe's.
 
-SMALLEST = 64
-"""Pixels of the shorter side: the deepest layers see 1/16 of it, and pad that by reflection."""
+        Returns:
+            (height, width) of each.
 
-
-def _choice(name: str, literal: Any) -> str:
-    return f"{name} ({', '.join(get_args(literal))})"
+        Raises:
+            InputError: the photograph is too small.
+        """
+        short = min(height, width)
+        if short_side is not None:
+            last = short_side
+        elif self.scales:
+            last = min(short, self.scales[-1])
+        elif self.long_side is not None:
+            last = min(short, round(short * self.long_side / max(height, width)))
+        else:
+            last = min(short, self.size or short)
+        if last < SMALLEST:
+            raise InputError(f"{width}x{height}: painted at {last} px, {SMALLEST} are needed; give --size")
+        shorts = [*(s for s in self.scales if s < last), last]
+        return [(max(s, round(height * s / short)), max(s, round(width * s / short))) for s in shorts]
 
 
 def _index(*indices: int) -> tuple[str, ...]:
@@ -176,7 +165,7 @@ GATYS = Recipe(
     gram="gatys",
     content_weight=1.0,
     style_weight=15.0,
-    start="noise",
+    init="noise",
     learning_rate=0.03,
     clip=1.0,
     steps=20 * 100,
@@ -188,10 +177,10 @@ GUIDE = Recipe(
     style=_each(1.0, ("relu1_1", "relu2_1", "relu3_1", "relu4_1")),
     content_error="mean",
     gram="chw",
-    # The other way round (content 1e4) the photograph is left: errors of matrices divided by C H W are small.
+    # With the two exchanged (content 1e4) the photograph hardly changes: errors of matrices divided by C H W are small.
     content_weight=1e1,
     style_weight=1e4,
-    start="content",
+    init="content",
     learning_rate=0.003,
     steps=500,
     scales=(256, 512, 1024),
@@ -205,7 +194,7 @@ KERAS = Recipe(
     gram="pixels",
     content_weight=1e4,
     style_weight=1e-2,
-    start="content",
+    init="content",
     learning_rate=0.02,
     beta1=0.99,
     epsilon=0.1,
@@ -223,30 +212,41 @@ FIVE_LAYER = Recipe(
     gram="pixels",
     content_weight=0.5,
     style_weight=0.5,
-    start="content",
+    init="content",
     learning_rate=0.01,
     steps=500,
 )
 
-PRESETS: Mapping[str, Recipe] = {recipe.name: recipe for recipe in (GATYS, GUIDE, KERAS, FIVE_LAYER)}
+PRESETS: Mapping[Preset, Recipe] = {recipe.name: recipe for recipe in (GATYS, GUIDE, KERAS, FIVE_LAYER)}
 
 
-def find_preset(name: str) -> Recipe:
-    """A preset by its name.
+def make_recipe(options: PaintingOptions) -> Recipe:
+    """The preset of the options, with the values that they give.
 
     Raises:
-        InputError: there is none.
+        InputError: layers are not written as `parse_layers` reads them.
     """
-    if name not in PRESETS:
-        raise InputError(f"preset {name!r}: choose one of {', '.join(PRESETS)}")
-    return PRESETS[name]
+    o = options
+    common = {f.name for f in fields(Recipe)} & {f.name for f in PaintingOptions.fields()} - {
+        "size"
+    }  # the output's, not the preset's
+    recipe = PRESETS[o.preset].changed(
+        content=parse_layers("--content-layers", o.content_layers) if o.content_layers is not None else None,
+        style=parse_layers("--style-layers", o.style_layers) if o.style_layers is not None else None,
+        **{name: getattr(o, name) for name in common},
+    )
+    return replace(recipe, clip=None) if o.clip == 0 else recipe
 
 
-def parse_layers(text: str) -> Layers:
-    """Layers as people write them: "relu3_1", "relu1_1:0.5,relu4_1:2", or by torchvision's index of VGG-19: "0,5,10".
+def parse_layers(option: str, text: str) -> Layers:
+    """Layers with weights: "relu3_1", "relu1_1:0.5,relu4_1:2", or by torchvision's index of VGG-19: "0,5,10".
+
+    Args:
+        option: its name, for messages.
+        text: its value.
 
     Raises:
-        InputError: it is none of these.
+        InputError: the text is something else, or its weights are negative or all 0.
     """
     found: list[tuple[str, float]] = []
     for part in text.split(","):
@@ -256,9 +256,9 @@ def parse_layers(text: str) -> Layers:
             name = VGG19_LAYERS[int(name)] if name.isdecimal() else name
         except (ValueError, IndexError):
             name = ""
-        if not name:
-            raise InputError(
-                f"layers {text!r}: NAME or NAME:WEIGHT with commas between are wanted, such as relu3_1:0.5"
-            )
+        if not name or not 0 <= value < math.inf:
+            raise InputError(f"{option} {text!r}: NAME or NAME:WEIGHT with commas between are wanted, as relu3_1:0.5")
         found.append((name, value))
+    if not any(weight for _, weight in found):
+        raise InputError(f"{option} {text!r}: one of the weights must be above 0")
     return tuple(found)

@@ -2,57 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
 
 from realtime.media.files import stills
-from realtime.painting.config import PaintConfig
-from realtime.painting.studio import Report, Studio, to_rgb, working_sizes
+from realtime.options import PaintingOptions
+from realtime.painting.painter import Painter, Report
+from realtime.painting.pictures import to_rgb
+from realtime.painting.recipes import make_recipe
+from realtime.results import PaintingSummary
 
 
-def paint_still(config: PaintConfig, report: Report | None = None) -> dict[str, Any]:
-    """Paint a photograph.
-
-    Args:
-        config: content, styles and output are images.
-        report: called after each step, or each block of steps of L-BFGS.
-
-    Returns:
-        content, style, output (paths), preset, loss_network, optimizer, size ([width, height]), steps (of all scales),
-        seconds, losses ({"first", "last"} at the last scale), scales (what each has given), scores (see
-        `Studio.scores`), device, precision, notes.
-
-    Raises:
-        InputError: a file or a value is wrong; nothing was written.
-        RestyleError: the loss is no longer finite, or the output cannot be written.
-    """
-    c = config
-    stills.check_image_target(c.output, overwrite=c.overwrite)
-    photograph = stills.read_picture(c.content)
+def paint_still(
+    content: Path, styles: Sequence[Path], output: Path, options: PaintingOptions, report: Report | None = None
+) -> PaintingSummary:
+    """Paint a photograph; see `realtime.painting.paint.paint`."""
+    stills.check_image_target(output, overwrite=options.overwrite)
+    photograph = stills.read_picture(content)
     height, width = photograph.rgb.shape[:2]
-    sizes = working_sizes(height, width, c.recipe, c.size)
-    studio = Studio(c)
+    sizes = make_recipe(options).sizes(height, width, options.size)
+    painter = Painter(styles, options, report)
     height, width = sizes[-1]
     source = stills.resize_picture(photograph, (width, height))
-    scaled = studio.paint_scales(photograph.rgb, sizes, report)
-    painted = studio.finished(source.rgb, to_rgb(scaled.picture))
-    lost = stills.write_picture(c.output, replace(source, rgb=painted), overwrite=c.overwrite)
-    seconds = studio.seconds
-    last = scaled.runs[-1]
-    return {
-        "content": str(c.content),
-        "style": [str(path) for path in c.styles],
-        "output": str(c.output),
-        "preset": c.recipe.name,
-        "loss_network": c.loss_network,
-        "optimizer": studio.recipe.optimizer,
-        "size": [width, height],
-        "steps": sum(run["steps"] for run in scaled.runs),
-        "seconds": round(seconds, 3),
-        "losses": {"first": last["first"], "last": last["last"]},
-        "scales": scaled.runs,
-        "scores": studio.scores(source.rgb, painted),
-        "device": str(studio.device),
-        "precision": studio.precision,
-        "notes": [*photograph.notes, *lost, *studio.notes],
-    }
+    result = painter.paint_scales(photograph.rgb, sizes)
+    painted = painter.finished(source.rgb, to_rgb(result.picture))
+    lost = stills.write_picture(output, replace(source, rgb=painted), overwrite=options.overwrite)
+    seconds = painter.seconds
+    last = result.scales[-1]
+    return PaintingSummary(
+        content=str(content),
+        style=tuple(map(str, styles)),
+        output=str(output),
+        size=(width, height),
+        steps=sum(scale.steps for scale in result.scales),
+        seconds=round(seconds, 3),
+        losses={"first": last.first, "last": last.last},
+        scales=result.scales,
+        scores=painter.scores(source.rgb, painted),
+        notes=(*photograph.notes, *lost, *painter.notes),
+        **painter.summary(),
+    )

@@ -1,1 +1,1 @@
-"""How pictures are told apart: loss networks, perceptual losses and scores, for training and for painting alike."""
+"""Loss networks, perceptual losses and scores; training and painting share them."""

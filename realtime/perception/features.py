@@ -1,16 +1,17 @@
-"""Loss networks: trained on ImageNet, frozen, tapped at their layers.
+"""Loss networks: trained on ImageNet, frozen; any layer can be read.
 
-VGG-19 (Simonyan & Zisserman 2014, arXiv 1409.1556) is what the methods of style transfer were made with. MobileNetV2
+The methods of style transfer were developed with VGG-19 (Simonyan & Zisserman 2014, arXiv 1409.1556). MobileNetV2
 (Sandler et al. 2018, arXiv 1801.04381) and SqueezeNet 1.1 (Iandola et al. 2016, arXiv 1602.07360) cost a small part of
-it; they see style less well.
+it and distinguish styles less well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -18,8 +19,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from realtime.errors import InputError
-
-NetworkName = Literal["vgg19", "mobilenet", "squeezenet"]
+from realtime.options import LossNetworkName
 
 _BLOCKS = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
 
@@ -34,32 +34,37 @@ def _vgg19_layers() -> tuple[str, ...]:
 
 
 VGG19_LAYERS = _vgg19_layers()
-"""Every layer of VGG-19 before its classifier, in order: at index i what torchvision calls `features[i]`."""
+"""Every layer of VGG-19 before its classifier, in order; index i is torchvision's `features[i]`."""
 
 VGG19_TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
-"""Where training looks and scores are measured: at the whole, 1/2, 1/4 and 1/8 of the size."""
+"""The layers of training's losses and of the scores: at the full size, 1/2, 1/4 and 1/8 of it."""
 
 MOBILENET_TAPS = ("block1", "block3", "block6", "block13")
-"""Ends of inverted residual blocks, the last ones before a stride: 16, 24, 32 and 96 channels at 1/2, 1/4, 1/8 and 1/16
-of the size. They are linear, so that their Gram matrices lose nothing to a ReLU."""
+"""Outputs of the last inverted residual blocks before a stride: 16, 24, 32 and 96 channels at 1/2, 1/4, 1/8 and 1/16 of
+the size. They are linear, so that their Gram matrices lose nothing to a ReLU."""
 
 SQUEEZENET_TAPS = ("relu1", "fire3", "fire5", "fire9")
-"""64 channels at 1/2 of the size, then 128, 256 and 512 at 1/4, 1/8 and 1/16: the last layer of each size."""
+"""The last layer of each size: 64 channels at 1/2 of the size, 128, 256 and 512 at 1/4, 1/8 and 1/16."""
+
+
+def to_tensor(rgb: np.ndarray, device: torch.device) -> Tensor:
+    """(H, W, 3) uint8 as (1, 3, H, W) fp32 in 0..1."""
+    return torch.from_numpy(np.ascontiguousarray(rgb)).to(device).permute(2, 0, 1)[None].float() / 255
 
 
 class LossNetwork(nn.Module):
-    """A chain of layers that can be tapped anywhere. Frozen, in evaluation mode.
+    """A chain of layers whose features can be read anywhere. Frozen, in evaluation mode.
 
     Args:
-        name: what it is called in messages.
+        name: for messages.
         layers: name and module, in the order in which they run; none may change its input in place.
-        taps: the layers that calling it gives where none are named.
-        mean, std: (3,) of the input, in the order and scale that `bgr255` tells.
-        bgr255: the weights want BGR in 0..255 (the Caffe originals and those scaled from them), not RGB in 0..1.
+        taps: the layers that are returned where none are named.
+        mean, std: (3,), of the input in the order and scale of `bgr255`.
+        bgr255: the weights are for BGR in 0..255 (the Caffe originals and those scaled from them), not for RGB in 0..1.
 
     Attributes:
         name, taps: as given.
-        layer_names: all that can be tapped, in order.
+        layer_names: all layers, in order.
     """
 
     mean: Tensor
@@ -84,18 +89,16 @@ class LossNetwork(nn.Module):
         self.requires_grad_(False).eval()
 
     @classmethod
-    def load(cls, path: Path | None = None, name: NetworkName = "vgg19") -> LossNetwork:
+    def load(cls, path: Path | None = None, name: LossNetworkName = "vgg19") -> LossNetwork:
         """A loss network with weights from a safetensors file, or torchvision's own where `path` is None.
 
         A file holds either normalised VGG-19 weights (`convI_J.weight` (O, I, 3, 3) and `convI_J.bias` (O,), for BGR in
-        0..255 less the Caffe mean, reflection padding; it may end at any layer from conv4_1 on), or torchvision's
-        weights under torchvision's names (`features.0.weight`, ...).
+        0..255 minus the Caffe mean, with reflection padding; the last layer may be any from conv4_1 on), or
+        torchvision's weights under torchvision's names (`features.0.weight`, ...).
 
         Raises:
-            InputError: the file is missing, damaged, or not such a network; or torchvision's weights cannot be had.
+            InputError: the file is missing, damaged, or not such a network; or torchvision's weights cannot be loaded.
         """
-        if name not in get_args(NetworkName):
-            raise InputError(f"loss network {name!r}: choose one of {', '.join(get_args(NetworkName))}")
         if path is None:
             return _build(name, _torchvision_weights(name))
         try:
@@ -115,36 +118,35 @@ class LossNetwork(nn.Module):
 
         Args:
             rgb: (N, 3, H, W) in 0..1, of any float type; computed in the type of the network's weights.
-            layers: which features are wanted; None takes those of `taps`. What lies behind the last of them is not
-                computed.
-            recompute: keep nothing for the backward pass but what enters each stretch between two taps; the rest is
-                computed again there (Chen et al. 2016, arXiv 1604.06174).
+            layers: the layers to return; None takes `taps`. Layers after the last of them are not computed.
+            recompute: keep only the input of each segment between two of these layers, and compute the rest again in
+                the backward pass (Chen et al. 2016, arXiv 1604.06174).
 
         Returns:
             for each of `layers` (N, C, h, w). VGG-19's taps: relu1_1 (N, 64, H, W), relu2_1 (N, 128, H/2, W/2),
             relu3_1 (N, 256, H/4, W/4), relu4_1 (N, 512, H/8, W/8); sizes rounded up.
 
         Raises:
-            InputError: a layer is not there.
+            InputError: the network lacks a layer.
         """
         wanted = self.taps if layers is None else tuple(layers)
         self.require(wanted)
         x = rgb.flip(1) * 255 if self.bgr255 else rgb
         x = ((x - self.mean) / self.std).to(next(self.parameters()).dtype)
         found: dict[str, Tensor] = {}
-        for stretch in self._stretches(frozenset(wanted)):
+        for segment in self._segments(frozenset(wanted)):
             if recompute and torch.is_grad_enabled():
-                x = checkpoint(self._run, x, stretch, use_reentrant=False)
+                x = checkpoint(self._run, x, segment, use_reentrant=False)
             else:
-                x = self._run(x, stretch)
-            found[stretch[-1]] = x
+                x = self._run(x, segment)
+            found[segment[-1]] = x
         return [found[name] for name in wanted]
 
     def require(self, layers: Sequence[str]) -> None:
-        """Check that these layers can be tapped.
+        """Check that the network has these layers.
 
         Raises:
-            InputError: they cannot; the message names those that are missing.
+            InputError: the message names those that are missing.
         """
         missing = [name for name in dict.fromkeys(layers) if name not in self.layer_names]
         if missing:
@@ -154,10 +156,10 @@ class LossNetwork(nn.Module):
             )
 
     def geometry(self, layer: str) -> tuple[int, int]:
-        """How a layer's features lie in the picture.
+        """Position of a layer's features in the picture.
 
         Returns:
-            (stride, reach) in pixels: feature i sees no further than from i * stride - reach to i * stride + reach.
+            (stride, reach) in pixels: feature i depends on pixels from i * stride - reach to i * stride + reach.
         """
         stride, before, after = 1, 0, 0
         for name in self.layer_names[: self.layer_names.index(layer) + 1]:
@@ -172,16 +174,16 @@ class LossNetwork(nn.Module):
                     stride *= step
         return stride, max(before, after)
 
-    def _stretches(self, wanted: frozenset[str]) -> list[tuple[str, ...]]:
-        """The layers up to the last wanted one, cut after each wanted one."""
-        stretches: list[tuple[str, ...]] = []
+    def _segments(self, wanted: frozenset[str]) -> list[tuple[str, ...]]:
+        """The layers up to the last wanted one, split after each wanted one."""
+        segments: list[tuple[str, ...]] = []
         begun: list[str] = []
         for name in self.layer_names:
             begun.append(name)
             if name in wanted:
-                stretches.append(tuple(begun))
+                segments.append(tuple(begun))
                 begun = []
-        return stretches
+        return segments
 
     def _run(self, x: Tensor, names: tuple[str, ...]) -> Tensor:
         for name in names:
@@ -190,11 +192,11 @@ class LossNetwork(nn.Module):
 
 
 def _vgg19(weights: Mapping[str, Tensor], padding: Literal["reflect", "zeros"]) -> dict[str, nn.Module]:
-    """The layers of VGG-19 as far as the weights go, which is relu4_1 at least.
+    """The layers of VGG-19 for which there are weights, up to relu4_1 at least.
 
     Args:
         weights: `convI_J.weight` and `convI_J.bias`.
-        padding: what the weights were made with.
+        padding: with which the weights were trained.
 
     Raises:
         ValueError: something is missing before the end, or has another shape.
@@ -225,11 +227,11 @@ def _vgg19(weights: Mapping[str, Tensor], padding: Literal["reflect", "zeros"]) 
     return layers
 
 
-def _torchvision_weights(name: NetworkName) -> dict[str, Tensor]:
-    """By torchvision's own loader, which fetches them once; the one place where weights may come pickled.
+def _torchvision_weights(name: LossNetworkName) -> dict[str, Tensor]:
+    """torchvision's weights by its own loader, which downloads them once. Only these may be pickled.
 
     Raises:
-        InputError: they cannot be had.
+        InputError: they are not in the cache and cannot be downloaded.
     """
     from torchvision import models
 
@@ -242,13 +244,13 @@ def _torchvision_weights(name: NetworkName) -> dict[str, Tensor]:
         weights: dict[str, Tensor] = known[name].get_state_dict(progress=False, check_hash=True)
     except (OSError, RuntimeError) as error:
         raise InputError(
-            f"torchvision's weights of {name} cannot be had ({error}); give --features FILE, or put the weights into"
+            f"torchvision's weights of {name} cannot be loaded ({error}); give --features FILE, or put the weights into"
             f" {torch.hub.get_dir()}/checkpoints"
         ) from None
     return weights
 
 
-def _build(name: NetworkName, weights: Mapping[str, Tensor]) -> LossNetwork:
+def _build(name: LossNetworkName, weights: Mapping[str, Tensor]) -> LossNetwork:
     """A loss network from torchvision's state dictionary.
 
     Raises:
@@ -265,17 +267,14 @@ def _build(name: NetworkName, weights: Mapping[str, Tensor]) -> LossNetwork:
     from torchvision import models
 
     model = models.mobilenet_v2(weights=None) if name == "mobilenet" else models.squeezenet1_1(weights=None)
-    own = model.features.state_dict()
     given = {k.removeprefix("features."): v for k, v in weights.items() if k.startswith("features.")}
-    for key, parameter in own.items():
-        value = given.get(key)
-        if value is None or value.shape != parameter.shape:
-            found = "nothing" if value is None else tuple(value.shape)
-            raise ValueError(f"features.{key} should be {tuple(parameter.shape)}, found {found}")
-    model.features.load_state_dict({key: given[key] for key in own})
+    try:
+        model.features.load_state_dict(given)
+    except RuntimeError as error:  # says which are missing, or have another shape
+        raise ValueError(str(error)) from None
     for module in model.features.modules():
         if isinstance(module, nn.ReLU | nn.ReLU6):
-            module.inplace = False  # a tap must keep what it was
+            module.inplace = False  # features that are returned must not change
     if name == "mobilenet":
         layers = {f"block{i}": module for i, module in enumerate(model.features)}
         return LossNetwork("MobileNetV2", layers, MOBILENET_TAPS, mean, std)

@@ -1,28 +1,33 @@
 """Perceptual losses (Gatys et al. 2016; Johnson et al. 2016, arXiv 1603.08155), normalised.
 
-Training divides each error by the size of what it is compared with, so that a weight means the same for any loss
-network, any layer and any painting: style 1.0 is as wrong as a black picture, content 1.0 as wrong as a picture of the
-mean feature. The older ways to normalise, which the presets of painting reproduce, are here beside it.
+Training divides each error by the size of its target, so that a weight means the same for any loss network, any layer
+and any painting: a black picture has a style error of 1.0, a picture of the mean feature a content error of 1.0. The
+normalisations of older methods, which the presets of painting use, are here too.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-GramNormalisation = Literal["gatys", "chw", "pixels", "relative"]
-ContentNormalisation = Literal["gatys", "mean", "variance"]
+from realtime.options import ContentNormalisation, GramNormalisation
 
 TILE = 128
-"""Side in pixels of the tiles over which style is asked for locally."""
+"""Side in pixels of the tiles for the local style error."""
+
+GRID_PERIODS = (8, 4, 8 / 3, 2)
+"""Pixels: the harmonics of patterns that unshuffling by 4 and a body at 1/8 size can leave."""
 
 
 class _Gram(torch.autograd.Function):
-    """F^T F over channels-last features. By hand, because the symmetric product needs one product in its backward pass
-    where autograd makes two, and none of its copies: a fifth of a whole training step.
+    """F^T F over channels-last features.
+
+    Written by hand because the backward pass of the symmetric product needs one product, where autograd takes two and
+    copies its inputs. That saves a fifth of a training step.
     """
 
     @staticmethod
@@ -42,29 +47,20 @@ class _Gram(torch.autograd.Function):
 
 
 def gram(features: Tensor) -> Tensor:
-    """Gram matrices F F^T / pixels of (N, C, H, W) features: (N, C, C) fp32, or fp64 of such features.
+    """Gram matrices F F^T / pixels. Differentiable once.
 
-    The product is taken in the features' own type: in bf16 its rounding (0.4 %) is far below the errors it measures.
-    Differentiable once.
+    Args:
+        features: (N, C, H, W). The product is computed in their type: the rounding of bf16 (0.4 %) is far below the
+            errors that are measured.
+
+    Returns:
+        (N, C, C) fp32; fp64 for fp64 features.
     """
     return cast(Tensor, _Gram.apply(features))
 
 
-def guided_gram(features: Tensor, guide: Tensor) -> Tensor:
-    """Gram matrices of a part of a picture: sum of g^2 f f^T / sum of g^2 (Gatys et al. 2017, arXiv 1611.07865).
-
-    Args:
-        features: (N, C, H, W).
-        guide: (1, 1, H, W) in 0..1, not all zero; where the part is.
-
-    Returns:
-        (N, C, C) fp32; a guide of ones gives `gram`.
-    """
-    return gram(features * guide.to(features.dtype)) / guide.square().mean().clamp_min(1e-12)
-
-
 def gram_error(matrix: Tensor, target: Tensor, normalisation: GramNormalisation) -> Tensor:
-    """How far Gram matrices are from a painting's, G and A, both F F^T / pixels over C channels.
+    """Error of Gram matrices G against a target A, both F F^T / pixels over C channels.
 
     * "gatys": sum (G - A)^2 / (4 C^2), which for pictures of one size is Gatys' sum (F F^T - S S^T)^2 / (4 (HW)^2 C^2)
       (Gatys et al. 2015, arXiv 1508.06576);
@@ -87,9 +83,9 @@ def gram_error(matrix: Tensor, target: Tensor, normalisation: GramNormalisation)
 
 
 def content_divisor(target: Tensor, normalisation: ContentNormalisation) -> float:
-    """By what the sum of squared differences from `target` (1, C, H, W) is divided.
+    """Divisor of the sum of squared differences from `target` (1, C, H, W).
 
-    * "gatys": 2 C H W; * "mean": C H W; * "variance": C H W times the variance of `target`.
+    "gatys": 2 C H W; "mean": C H W; "variance": C H W times the variance of `target`.
     """
     if normalisation == "variance":
         return target.numel() * max(1e-6, float(target.double().var()))
@@ -101,8 +97,8 @@ def content_error(features: Tensor, target: Tensor, variance: float | None = Non
 
     Args:
         features, target: (N, C, H, W).
-        variance: None takes each target's own. Training gives that of its pictures at large: a blurred crop has
-            little of its own, and to divide by it would forbid every stroke just where there is room for them.
+        variance: None takes each target's own. Training gives the variance over many pictures: that of a blurred crop
+            is small, and dividing by it would forbid strokes exactly where there is room for them.
 
     Returns:
         (N,) fp32.
@@ -112,17 +108,17 @@ def content_error(features: Tensor, target: Tensor, variance: float | None = Non
     return error / (target.var((1, 2, 3)).clamp_min(1e-6) if variance is None else variance)
 
 
-def style_errors(features: list[Tensor], targets: list[Tensor], pool: int = 1) -> Tensor:
+def style_errors(features: Sequence[Tensor], targets: Sequence[Tensor], pool: int = 1) -> Tensor:
     """|G - G_style|^2 / |G_style|^2 for each layer and picture.
 
-    The Gram matrix is taken over one picture of the batch at a time: with small crops that asks for the style
-    everywhere, where the matrix of a whole scene would be pleased by a few patches stamped full of it. A painting of
-    large and unlike parts, of which no crop has the statistics of the whole, is asked less of with `pool`.
+    Each picture of a batch has its own Gram matrix. With small crops this asks for the style everywhere; the matrix of
+    a whole scene could be satisfied by a few patches full of style. Where a painting has large areas that differ, no
+    single crop has its statistics; `pool` then takes the mean matrix of several crops.
 
     Args:
         features: per layer (N, C, H, W).
         targets: per layer (C, C), fp32.
-        pool: so many pictures after each other share one Gram matrix; N is a multiple of it.
+        pool: number of consecutive pictures that share one Gram matrix; it divides N.
 
     Returns:
         (layers, N / pool) fp32.
@@ -137,11 +133,11 @@ def style_errors(features: list[Tensor], targets: list[Tensor], pool: int = 1) -
 
 
 def tile_grams(features: Tensor, side: int) -> Tensor:
-    """Gram matrices of the tiles that lie whole in a picture, from the top left.
+    """Gram matrices of the tiles of a picture, counted from the top left; incomplete tiles are left out.
 
     Args:
         features: (N, C, H, W).
-        side: of a tile. A picture that is lower or narrower is one tile.
+        side: of a tile. A picture that is smaller in height or width is one tile.
 
     Returns:
         (N, tiles, C, C).
@@ -149,30 +145,24 @@ def tile_grams(features: Tensor, side: int) -> Tensor:
     n, channels, height, width = features.shape
     if height < side or width < side:
         return gram(features)[:, None]
-    tall, broad = height // side, width // side
-    cut = features[:, :, : tall * side, : broad * side].permute(0, 2, 3, 1)  # channels last, as `gram` wants them
-    tiles = cut.unflatten(2, (broad, side)).unflatten(1, (tall, side)).transpose(2, 3)
+    rows, columns = height // side, width // side
+    cut = features[:, :, : rows * side, : columns * side].permute(0, 2, 3, 1)  # channels last, as `gram` needs them
+    tiles = cut.unflatten(2, (columns, side)).unflatten(1, (rows, side)).transpose(2, 3)
     matrices = gram(tiles.reshape(-1, side, side, channels).permute(0, 3, 1, 2))
-    return matrices.view(n, tall * broad, channels, channels)
+    return matrices.view(n, rows * columns, channels, channels)
 
 
-def local_errors(features: list[Tensor], targets: list[Tensor], size: int) -> Tensor:
-    """The style's errors over tiles of `TILE` pixels: low only if the style is everywhere.
+def local_errors(tiles: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+    """Relative style error over tiles: low only if the style is everywhere.
 
     Args:
-        features: per layer (N, C, H, W), of square pictures.
+        tiles: per layer (N, tiles, C, C), see `tile_grams`.
         targets: per layer (C, C), fp32.
-        size: side of the pictures in pixels.
 
     Returns:
         (layers, N) fp32: means over the tiles.
     """
-
-    def error(f: Tensor, target: Tensor) -> Tensor:
-        side = max(1, round(TILE * f.shape[-1] / size))
-        return gram_error(tile_grams(f, side), target, "relative").mean(1)
-
-    return torch.stack([error(f, t) for f, t in zip(features, targets, strict=True)])
+    return torch.stack([gram_error(t, target, "relative").mean(1) for t, target in zip(tiles, targets, strict=True)])
 
 
 def total_variation(rgb: Tensor) -> Tensor:
@@ -193,7 +183,7 @@ def temporal_error(output: Tensor, moved: Tensor, valid: Tensor) -> Tensor:
     Args:
         output: (N, 3, H, W), the stylised second view.
         moved: (N, 3, H, W), the stylised first view, moved as the picture was.
-        valid: (N, 1, H, W), 1 where a pixel was in sight before.
+        valid: (N, 1, H, W), 1 where a pixel was visible before.
 
     Returns:
         (N,) fp32.
@@ -203,16 +193,16 @@ def temporal_error(output: Tensor, moved: Tensor, valid: Tensor) -> Tensor:
 
 
 def grid_error(rgb: Tensor) -> Tensor:
-    """How far the spectrum stands out at the periods of the network's own cells: 8, 4, 8/3 and 2 pixels.
+    """How far the spectrum rises at the periods of the network's own cells, `GRID_PERIODS`.
 
-    The rows' and columns' power spectra of the luma gradient are averaged over the batch, as `evaluate` does it over a
-    picture; what counts is by how much each of those bands exceeds its neighbours.
+    The power spectra of the luma gradient along rows and along columns are averaged over the batch, as `evaluate` does
+    over a picture. The error is the rise of each of these bands above its neighbours.
 
     Args:
         rgb: (N, 3, H, W) in 0..1, H and W 48 or more.
 
     Returns:
-        scalar: mean over axes and periods of the logarithm of the ratio, where it is above 0.
+        scalar: mean over axes and periods of the logarithm of the ratio, where that is above 0.
     """
     luma = (rgb.float() * rgb.new_tensor([0.2126, 0.7152, 0.0722], dtype=torch.float32).view(3, 1, 1)).sum(1)
     excess = []
@@ -220,10 +210,10 @@ def grid_error(rgb: Tensor) -> Tensor:
         n = (picture.shape[2] - 1) // 24 * 24
         gradient = picture[..., 1 : n + 1] - picture[..., :n]
         power = torch.fft.rfft(gradient * torch.hann_window(n, device=rgb.device)).abs().square().mean((0, 1))
-        reach = n // 24  # half of the distance to the next band, less one
-        for period in (8, 4, 8 / 3, 2):
+        reach = n // 24  # half of the distance to the next band
+        for period in GRID_PERIODS:
             k = round(n / period)
             near = torch.cat([power[max(1, k - reach) : k - 2], power[k + 3 : k + reach + 1]])
-            # the mean of the band's three bins: the highest of them is noise in a crop
+            # The mean of the band's three bins: in a crop, the highest of them is noise.
             excess.append(F.relu(torch.log((power[k - 1 : k + 2].mean() + 1e-6) / (near.mean() + 1e-6))))
     return torch.stack(excess).mean()

@@ -1,1 +1,1 @@
-"""Training a style: synthetic and real motion, data, and the loop."""
+"""Training of style networks, and their evaluation."""

@@ -1,69 +1,61 @@
-"""A style's card: what its checkpoint knows of itself, in Markdown, with the commands that make it again."""
+"""A style's card: the contents of its checkpoint in Markdown, with the commands that make it again."""
 
 from __future__ import annotations
 
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from realtime.errors import InputError
-from realtime.training.config import NETWORK, TrainConfig
+from realtime.options import TrainOptions
+from realtime.training.run import NETWORK, NETWORK_OPTIONS, STEERING
 from realtime.transnet.checkpoint import StyleCard, write_atomically
 from realtime.transnet.network import Architecture
 
 WEAKNESSES = "## Known weaknesses"
-"""Where the part of a card begins that is written by hand, and kept."""
+"""Heading of the part of a card that is written by hand, and kept."""
 
-_NAMES = {"start": "from", "architecture": ""}
-"""Settings whose option is called otherwise, or is several."""
-
-_SILENT = {"style_image", "content", "output", "features", "warmup", "clip", "ema", "cache_gigabytes", "precision"}
-"""Not options, or said elsewhere in the command."""
+_ELSEWHERE = {"start", "features", "precision", *NETWORK_OPTIONS, *STEERING}
+"""Options that `command` writes at another place, or not at all: they depend on the machine."""
 
 
 def command(recipe: Mapping[str, Any], made: Mapping[str, Architecture] | None = None) -> str:
     """The command line of a run.
 
     Args:
-        recipe: of a checkpoint, as `Trainer.save` stores it. What it does not name was not there when it ran.
-        made: files that runs before this one have written, and the networks in them; any other style that it starts
-            from is of the gallery.
+        recipe: of a checkpoint, as the trainer stores it. Options that it lacks did not exist when it ran.
+        made: files that earlier runs have written, and the networks in them. Any other style that the run starts from
+            is one of the gallery.
 
     Returns:
-        `restyle train ...` with every option that is not at its default, by `torchrun` where the run had several
-        processes. A run that starts from a style has that style's network where nothing is said: so all is said that
-        differs from it, or all there is where it is unknown.
+        `restyle train ...` with every option that is not at its default; by `torchrun` where the run had several
+        processes. A run that starts from a style has that style's network by default, so the options of the network
+        are those that differ from it, or all of them where it is unknown.
     """
     processes = int(recipe.get("processes", 1))
     program = ["restyle"] if processes == 1 else f"torchrun --nproc-per-node {processes} -m realtime.cli".split()
-    words = [
-        *program,
-        "train",
-        recipe["style_image"],
-        "--content",
-        f"{recipe['content']}/",
-        "--output",
-        recipe["output"],
-    ]
+    words = [*program, "train", recipe["style_image"]]
+    words += ["--content", f"{recipe['content']}/", "--output", recipe["output"]]
     if recipe.get("features"):
         words += ["--features", recipe["features"]]
-    defaults = {f.name: f.default for f in fields(TrainConfig)}
-    for name, default in defaults.items():
-        value = recipe.get(name)
-        if name in _SILENT or name in _NAMES or value is None or _plain(value) == _plain(default):
+    for option in TrainOptions.fields():
+        value = recipe.get(option.name)
+        if option.name in _ELSEWHERE or option.info.python_only or value is None:
             continue
-        words += [f"--{name.replace('_', '-')}"] if value is True else [f"--{name.replace('_', '-')}", _plain(value)]
+        if _plain(value) != _plain(option.default):
+            words += [option.flag] if value is True else [option.flag, _plain(value)]
     known: Architecture | None = NETWORK
     if recipe.get("start"):
         file = f"{recipe['start']}.safetensors"
         known = (made or {}).get(file)
         words += ["--from", recipe["start"] if known is None else file]
-    for name, value in Architecture.from_dict(recipe["architecture"]).to_dict().items():
-        if name != "phases" and (known is None or _plain(value) != _plain(getattr(known, name))):
-            words += [f"--{name}", _plain(value) or "none"]
+    architecture = Architecture.from_dict(recipe["architecture"])
+    for name in NETWORK_OPTIONS:
+        value = _plain(getattr(architecture, name))
+        if known is None or value != _plain(getattr(known, name)):
+            words += [f"--{name}", value or "none"]
     if recipe["steps_done"] < recipe["steps"]:
         words += ["--until", str(recipe["steps_done"])]
     return shlex.join(words)
@@ -80,14 +72,14 @@ def render(card: StyleCard, *, before: str = "", picture: str | None = None) -> 
 
     Args:
         card: with metrics.
-        before: the card as it was; its picture (unless another is given) and its known weaknesses are kept.
-        picture: address of a picture made by this style, as seen from the card.
+        before: the previous card. Its picture (unless another is given) and its known weaknesses are kept.
+        picture: address of a picture made by this style, relative to the card.
 
     Raises:
-        InputError: the checkpoint has not been measured, or was not trained.
+        InputError: the checkpoint has not been evaluated, or was not trained.
     """
     if "style" not in card.metrics or "steps_done" not in card.recipe:
-        raise InputError(f"{card.name}: not measured yet, or not trained: nothing to write a card of")
+        raise InputError(f"{card.name}: has no scores or no recipe to write a card from; run restyle evaluate --save")
     known = re.search(r"^!\[.*\]\(.*\)$", before, re.MULTILINE)
     shown = f"![A picture made by this style]({picture})" if picture else known.group() if known else ""
     _, mark, by_hand = before.partition(WEAKNESSES)
@@ -155,7 +147,7 @@ def _evaluation(m: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
 
 
 def _wrapped(text: str, width: int = 110) -> str:
-    """A command over several lines; an option stays with its value."""
+    """A command over several lines, each option on one line with its value."""
     lines, line = [], ""
     for part in re.split(r" (?=--)", text):
         if line and len(line) + 1 + len(part) > width:
@@ -167,7 +159,7 @@ def _wrapped(text: str, width: int = 110) -> str:
 
 
 def write_card(card: StyleCard, path: Path, *, picture: str | None = None) -> None:
-    """Write or renew a card; see `render`.
+    """Write a card, or write it again; see `render`.
 
     Raises:
         InputError: see `render`.

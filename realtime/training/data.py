@@ -1,42 +1,50 @@
-"""Content pictures for training: found in a folder, cut into crops that come again, in an order that depends on the
-seed alone.
+"""Content pictures for training: found in a folder, cut into crops that are used repeatedly, in an order that depends
+only on the seed.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 from torchvision.transforms.v2 import functional as TF
 
 from realtime.errors import InputError
+from realtime.media.files.stills import IMAGE_SUFFIXES, read_image
 
 log = logging.getLogger(__name__)
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-
 SMALLEST = 32
-"""Pixels that a picture must have on each side to be of use."""
+"""Smallest side in pixels of a picture that can be used."""
+
+
+def find_files(folder: Path, suffixes: Set[str], kind: str) -> list[Path]:
+    """All files with certain suffixes in a folder and its subfolders, sorted by name.
+
+    Args:
+        folder: where to search.
+        suffixes: in lower case, with their dots.
+        kind: of the files, for messages.
+
+    Raises:
+        InputError: there is no such folder, or no such file in it.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder of {kind}")
+    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in suffixes)
+    if not found:
+        raise InputError(f"{folder}: no {kind} in this folder ({', '.join(sorted(suffixes))})")
+    return found
 
 
 def find_pictures(folder: Path) -> list[Path]:
-    """All pictures below a folder, sorted by name.
-
-    Raises:
-        InputError: there is no such folder, or no picture in it.
-    """
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder of content pictures")
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-    if not found:
-        raise InputError(f"{folder}: no pictures in this folder ({', '.join(sorted(SUFFIXES))})")
-    return found
+    """All pictures in a folder and its subfolders; see `find_files`."""
+    return find_files(folder, IMAGE_SUFFIXES, "pictures")
 
 
 def load_picture(path: Path, short_side: int | None = None) -> Tensor:
@@ -44,33 +52,28 @@ def load_picture(path: Path, short_side: int | None = None) -> Tensor:
 
     Args:
         path: the file.
-        short_side: resize (with antialiasing) so that the shorter side has so many pixels.
+        short_side: in pixels; the picture is resized to it with antialiasing.
 
     Raises:
         InputError: the file is missing, is no picture, or has a side below `SMALLEST`.
     """
-    try:
-        with Image.open(path) as image:
-            picture: Tensor = TF.pil_to_tensor(ImageOps.exif_transpose(image).convert("RGB"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such picture") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: cannot be read as a picture: {error}") from None
-    if min(picture.shape[1:]) < SMALLEST:
-        raise InputError(f"{path}: too small: {picture.shape[2]}x{picture.shape[1]}, {SMALLEST} pixels are needed")
-    if short_side is not None and min(picture.shape[1:]) != short_side:
+    picture = torch.from_numpy(read_image(path)).permute(2, 0, 1)
+    height, width = picture.shape[1:]
+    if min(height, width) < SMALLEST:
+        raise InputError(f"{path}: {width}x{height} is too small, {SMALLEST} pixels are needed")
+    if short_side is not None and min(height, width) != short_side:
         picture = TF.resize(picture, [short_side], antialias=True)
     return picture
 
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """What a training step sees of a picture.
+    """A crop of a picture.
 
     Attributes:
         index: of the item in its data set.
         picture: (3, S, S) uint8 RGB, S = size + 2 * margin.
-        top, left: where the window of `size` pixels begins that the losses look at, 0 to 2 * margin.
+        top, left: corner of the window of `size` pixels that the losses see, 0 to 2 * margin.
     """
 
     index: int
@@ -80,11 +83,12 @@ class Crop:
 
 
 class Crops(Dataset[Crop]):
-    """Square crops of pictures: `variants` of each, chosen by the seed once and for all.
+    """Square crops of pictures: `variants` of each, fixed by the seed.
 
     A crop covers a share of the picture's shorter side, from `smallest` to all of it (uniform in the logarithm), is
-    mirrored at random, and resized to `size` + 2 * `margin`. A picture that cannot be read is reported once and its
-    place taken by the next.
+    mirrored at random, and resized to `size` + 2 * `margin`. Frames of a video are smoother than small photographs;
+    enlarged crops are as smooth, and teach the network to paint where there is little detail. A picture that cannot be
+    read is reported once and replaced by the next one.
     """
 
     def __init__(
@@ -124,14 +128,14 @@ class Crops(Dataset[Crop]):
 
 
 class Order(Sampler[int]):
-    """Every item once an epoch, shuffled by seed and epoch; starts anywhere, so that a resumed run sees what comes
-    next.
+    """Every item once in each epoch, shuffled by seed and epoch. It can start anywhere, so that a resumed run sees the
+    items that come next.
 
     Args:
         length: of the data set.
         seed: of the shuffling.
-        start: items of the endless sequence that were seen before.
-        stride: take every so-many-th item: each of several processes takes its share, beginning at its own `start`.
+        start: number of items of the endless sequence that have been used.
+        stride: take every stride-th item. Of several processes each takes its share, from a `start` of its own.
     """
 
     def __init__(self, length: int, seed: int, start: int = 0, stride: int = 1) -> None:
@@ -143,7 +147,7 @@ class Order(Sampler[int]):
             generator = torch.Generator().manual_seed(self.seed * 7919 + epoch)
             shuffled = torch.randperm(self.length, generator=generator).tolist()
             yield from shuffled[place :: self.stride]
-            # the first of this process's items that lies beyond this epoch
+            # The first item of this process after this epoch.
             place += -(-(self.length - place) // self.stride) * self.stride
             ahead, place = divmod(place, self.length)
             epoch += ahead

@@ -1,7 +1,7 @@
-"""Distillation: a student learns from a larger network's pictures, and from what the loss network sees in them.
+"""Distillation: a student learns from a larger network's pictures and from their features in the loss network.
 
-Hinton et al. 2015 (arXiv 1503.02531) for the idea; matching the teacher's features and not its pixels alone lets the
-student lay a stroke a little elsewhere than its teacher did.
+The idea is from Hinton et al. 2015 (arXiv 1503.02531). Features are compared as well as pixels, so that the student may
+place a stroke slightly differently than its teacher.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from realtime.transnet.network import TransNet
 
 
 class Teacher:
-    """A trained network whose pictures are to be learned.
+    """A trained network whose pictures are the target.
 
     Args:
-        network: it stays as it is.
-        loss_network: sees the pictures of both.
+        network: is not changed.
+        loss_network: for the features of both networks' pictures.
     """
 
     def __init__(self, network: TransNet, loss_network: LossNetwork) -> None:
@@ -27,15 +27,15 @@ class Teacher:
         self.loss_network = loss_network
 
     def error(self, shown: Tensor, taps: list[Tensor], target: Tensor) -> Tensor:
-        """How far a student is from its teacher, for each picture.
+        """The student's error for each picture.
 
         Args:
             shown: (N, 3, H, W) in 0..1, the student's pictures.
-            taps: the loss network's features of them.
-            target: (N, 3, H, W) in 0..1, the teacher's pictures of the same.
+            taps: their features in the loss network.
+            target: (N, 3, H, W) in 0..1, the teacher's pictures.
 
         Returns:
-            (N,) fp32: the mean over the four taps of the features' normalised errors, and the pictures' own.
+            (N,) fp32: the mean of the four taps' normalised errors, plus the error of the pictures.
         """
         with torch.no_grad():
             wanted = self.loss_network(target)

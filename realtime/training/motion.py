@@ -1,8 +1,8 @@
-"""Synthetic motion: pairs of views with exactly known flow, made from a still.
+"""Synthetic motion: pairs of views of one picture with an exactly known flow.
 
-No video and no flow network is needed (as in ReReVST, Wang et al. 2020, arXiv 2007.08501): a still is shifted, zoomed,
-turned and bent by a smooth random field, gets sensor noise and a change of brightness, and the network is asked to do
-the same to its own picture.
+This needs no video and no flow network (as in ReReVST, Wang et al. 2020, arXiv 2007.08501): a picture is shifted,
+zoomed, turned and bent by a smooth random field, gets sensor noise and a change of brightness, and the network must
+move its own picture in the same way.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class Motion:
     """A known motion of N pictures.
 
     Attributes:
-        grid: (N, H, W, 2), where each pixel of the second view lies in the first, as `grid_sample` takes it.
-        valid: (N, 1, H, W) float, 1 where that is inside the first view.
+        grid: (N, H, W, 2), the position in the first view of each pixel of the second, in the units of `grid_sample`.
+        valid: (N, 1, H, W) float, 1 where that position is inside the first view.
     """
 
     grid: Tensor
@@ -32,14 +32,14 @@ class Motion:
         return Motion(self.grid.to(device), self.valid.to(device))
 
     def apply(self, pictures: Tensor) -> Tensor:
-        """Move (N, C, H, W) pictures: the first view as the second one sees it."""
+        """Moves (N, C, H, W) pictures from the first view to the second."""
         return F.grid_sample(pictures, self.grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 
 def random_motion(count: int, size: int, generator: torch.Generator) -> Motion:
-    """Random motions of square pictures: half of them whole-pixel shifts, half a smooth mixture.
+    """Random motions of square pictures: half of them shifts by whole pixels, half a smooth mixture.
 
-    Whole-pixel shifts need no interpolation, so that they ask for steadiness without rewarding blur.
+    Shifts by whole pixels need no interpolation, so that they reward steadiness without rewarding blur.
 
     Args:
         count: N.
@@ -72,7 +72,7 @@ def random_motion(count: int, size: int, generator: torch.Generator) -> Motion:
 
 
 def sensor_noise(pictures: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
-    """Add what a camera adds between two frames: noise of a random strength up to `sigma`, and a slight change of
+    """Adds the differences between two frames of a camera: noise of a random strength, and a slight change of
     brightness.
 
     Args:

@@ -1,8 +1,9 @@
-"""What a run needs to go on as if it had never stopped: weights, their average, optimisers, and where it was."""
+"""The state of a run, from which it continues as if it had never stopped: weights, their average, optimisers, step."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,34 +13,65 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from realtime.errors import InputError
+from realtime.training.run import TrainingRun
 from realtime.transnet.checkpoint import write_atomically
 
 
-class Average:
-    """A moving average of a network's weights; the norms' statistics are copied as they are."""
-
-    def __init__(self, network: nn.Module, decay: float) -> None:
-        self.decay = decay
-        self.values = {k: v.detach().clone() for k, v in network.state_dict().items()}
-
-    @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
-        """Take in the weights after a step; early on the average is short."""
-        decay = min(self.decay, (1 + step) / (10 + step))
-        parameters = {k for k, _ in network.named_parameters()}
-        for k, v in network.state_dict().items():
-            if k in parameters:
-                self.values[k].lerp_(v, 1 - decay)
-            else:
-                self.values[k].copy_(v)
-
-
 def state_path(output: Path) -> Path:
-    """Where a run keeps its state."""
+    """Where a run with this checkpoint keeps its state."""
     return output.with_name(output.stem + ".state.safetensors")
 
 
-def pack_training(prefix: str, network: nn.Module, optimizer: Any) -> dict[str, Tensor]:
+@dataclass(frozen=True, eq=False)
+class State:
+    """The state of a run after a step.
+
+    Attributes:
+        run: the run.
+        step: number of steps done.
+        processes: that train together.
+        scaler: state of the loss scaling, JSON values.
+        tensors: by name, on any device; see `pack`.
+    """
+
+    run: TrainingRun
+    step: int
+    processes: int
+    scaler: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+    def write(self) -> None:
+        """Write the state beside the run's checkpoint.
+
+        Raises:
+            RestyleError: it cannot be written; the previous state stays.
+        """
+        tensors = {k: v.detach().cpu().contiguous().clone() for k, v in self.tensors.items()}
+        values = {"run": self.run.to_json(), "step": self.step, "processes": self.processes, "scaler": self.scaler}
+        metadata = {name: json.dumps(value) for name, value in values.items()}
+        write_atomically(state_path(self.run.output), save(tensors, metadata))
+
+    @classmethod
+    def read(cls, output: Path) -> State:
+        """The state of the run that writes a checkpoint.
+
+        Raises:
+            InputError: there is none, or it is damaged or of another version.
+        """
+        path = state_path(output)
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; a run can be resumed where its state lies beside its checkpoint")
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = {name: json.loads(value) for name, value in file.metadata().items()}
+                tensors = {k: file.get_tensor(k) for k in file.keys()}
+            run = TrainingRun.from_json(output, metadata["run"])
+            return cls(run, metadata["step"], metadata["processes"], metadata["scaler"], tensors)
+        except (SafetensorError, OSError, KeyError, ValueError, AttributeError, InputError) as error:
+            raise InputError(f"{path}: the state of the run is damaged, or of another version: {error}") from None
+
+
+def pack(prefix: str, network: nn.Module, optimizer: Any) -> dict[str, Tensor]:
     """A network and its Adam optimiser as named tensors.
 
     Args:
@@ -54,8 +86,8 @@ def pack_training(prefix: str, network: nn.Module, optimizer: Any) -> dict[str, 
     return tensors
 
 
-def unpack_training(tensors: dict[str, Tensor], prefix: str, network: nn.Module, optimizer: Any) -> None:
-    """The inverse of `pack_training`.
+def unpack(tensors: dict[str, Tensor], prefix: str, network: nn.Module, optimizer: Any) -> None:
+    """The inverse of `pack`.
 
     Raises:
         KeyError, RuntimeError: the tensors are those of another network.
@@ -70,44 +102,5 @@ def unpack_training(tensors: dict[str, Tensor], prefix: str, network: nn.Module,
 
 
 def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Those tensors whose names begin so, without that beginning."""
+    """The tensors whose names begin with a prefix, without it."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-
-def write_state(output: Path, tensors: dict[str, Tensor], step: int, config: dict[str, Any], scaler: Any) -> None:
-    """Write the state of a run; the one before stays if it cannot be written.
-
-    Args:
-        output: the run's checkpoint.
-        tensors: any device.
-        step: steps that were done.
-        config: what `read_state` compares.
-        scaler: state of the loss scaling, JSON values.
-
-    Raises:
-        RestyleError: it cannot be written.
-    """
-    tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-    metadata = {"step": str(step), "config": json.dumps(config), "scaler": json.dumps(scaler)}
-    write_atomically(state_path(output), save(tensors, metadata))
-
-
-def read_state(output: Path, config: dict[str, Any]) -> tuple[dict[str, Tensor], int, Any]:
-    """The state of a run: tensors, steps done, and the loss scaling's.
-
-    Raises:
-        InputError: the file is damaged, or the run had other settings.
-    """
-    path = state_path(output)
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {k: file.get_tensor(k) for k in file.keys()}
-        step, then, scaler = int(metadata["step"]), json.loads(metadata["config"]), json.loads(metadata["scaler"])
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path}: the state of the run is damaged: {error}") from None
-    now = json.loads(json.dumps(config))
-    changed = sorted(k for k in now if then.get(k) != now[k])
-    if changed:
-        raise InputError(f"{path}: the run to resume had other settings for {', '.join(changed)}")
-    return tensors, step, scaler

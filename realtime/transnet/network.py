@@ -28,9 +28,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Norm = Literal["none", "batch", "instance"]
+from realtime.options import Cell, Norm
+
 Phases = Literal["equal", "free"]
-Cell = Literal[4, 8]
 
 PLANE_CHANNELS = 24
 """16 luma phases, 4 of U, 4 of V."""

@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 
-from realtime.cli.paint import ContentErrorName, GramName, PresetName
 from realtime.media.files.stills import read_image, write_image
-from realtime.painting.recipes import PRESETS
+from realtime.painting.recipes import make_recipe
 from realtime.perception import scores as scoring
-from realtime.perception.losses import ContentNormalisation, GramNormalisation
 from tests.cli.conftest import Restyle
 from tests.helpers.clips import Clip
 from tests.helpers.pictures import soft
@@ -32,14 +30,6 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_names_are_those_of_the_code() -> None:
-    from typing import get_args
-
-    assert get_args(PresetName) == tuple(PRESETS)
-    assert get_args(GramName) == get_args(GramNormalisation)
-    assert get_args(ContentErrorName) == get_args(ContentNormalisation)
-
-
 def test_a_picture(restyle: Restyle, files: Path, vgg: Path) -> None:
     arguments = ("paint", files / "content.png", files / "style.png", files / "out.png", *FITS, "--features", vgg)
     done = restyle(*arguments, "--steps", 2, "--json", "--threads", 1)
@@ -56,45 +46,36 @@ def test_a_picture(restyle: Restyle, files: Path, vgg: Path) -> None:
     assert again.code == 2 and "exists" in again.error
 
 
-def test_options_reach_the_recipe(restyle: Restyle, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_are_parsed(restyle: Restyle, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
 
-    def stop(config: Any, report: Any) -> dict[str, Any]:
-        seen.append(config)
+    def stop(*arguments: Any, report: Any) -> None:
+        seen.append(arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("realtime.painting.still.paint_still", stop)
+    monkeypatch.setattr("realtime.painting.paint.paint", stop)
     given = (
         "--preset keras --steps 7 --size 128 --scales 64,96 --init noise --content-weight 2 --style-weight 3 --tv 4"
         " --content-layers 10:0.5 --style-layers relu1_1,relu2_1:2 --gram relative --content-error variance"
         " --learning-rate 0.5 --beta1 0.5 --beta2 0.6 --epsilon 0.7 --clip 0.8 --no-clamp --noise 0.1 --blend 2,1"
         " --style-scale 0.5 --keep-color --tile 256 --grad-checkpoint --precision fp32 --seed 5 --preview-every 9"
-        " --frame-steps 3 --temporal 0.4 --loss-network squeezenet"
+        " --frame-steps 3 --temporal 0.4 --loss-network squeezenet --start 0:01 --end 2.5 --quality 20"
     ).split()
-    styles = (files / "style.png", files / "content.png")
+    styles = [files / "style.png", files / "content.png"]
     done = restyle("paint", files / "content.png", *styles, files / "out.png", *given, "--mask", files / "style.png")
     assert done.code == 130
-    (c,) = seen
-    r = c.recipe
-    assert (r.name, r.steps, r.scales, r.start, r.content_weight, r.style_weight) == (
-        "keras",
-        7,
-        (64, 96),
-        "noise",
-        2,
-        3,
-    )
+    content, paintings, output, o = seen[0]
+    assert (content, paintings, output) == (files / "content.png", styles, files / "out.png")
+    r = make_recipe(o)
+    assert (r.name, r.steps, r.scales, r.init) == ("keras", 7, (64, 96), "noise")
+    assert (r.content_weight, r.style_weight) == (2, 3)
     assert (r.tv, r.content, r.style) == (4, (("conv3_1", 0.5),), (("relu1_1", 1.0), ("relu2_1", 2.0)))
     assert (r.gram, r.content_error, r.learning_rate) == ("relative", "variance", 0.5)
     assert (r.beta1, r.beta2, r.epsilon, r.clip, r.clamp, r.noise) == (0.5, 0.6, 0.7, 0.8, False, 0.1)
-    assert (c.styles, c.shares, c.masks) == (styles, (2, 1), (files / "style.png",))
-    assert (c.size, c.style_scale, c.keep_color, c.tile, c.grad_checkpoint) == (128, 0.5, True, 256, True)
-    assert (c.precision, c.seed, c.preview_every, c.frame_steps, c.temporal) == ("fp32", 5, 9, 3, 0.4)
-    assert c.loss_network == "squeezenet"
-    restyle("paint", files / "content.png", files / "style.png", files / "out.png", "--clip", 0)
-    assert seen[1].recipe.name == "gatys" and seen[1].recipe.clip is None
-    restyle("paint", files / "content.png", files / "style.png", files / "out.png", "--optimizer", "lbfgs")
-    assert (seen[2].recipe.optimizer, seen[2].recipe.learning_rate) == ("lbfgs", 1)
+    assert (o.blend, o.mask) == ((2, 1), (files / "style.png",))
+    assert (o.size, o.style_scale, o.keep_color, o.tile, o.grad_checkpoint) == (128, 0.5, True, 256, True)
+    assert (o.precision, o.seed, o.preview_every, o.frame_steps, o.temporal) == ("fp32", 5, 9, 3, 0.4)
+    assert (o.loss_network, o.start, o.end, o.quality) == ("squeezenet", 1, 2.5, 20)
 
 
 def test_a_clip(restyle: Restyle, files: Path, vgg: Path) -> None:
@@ -116,7 +97,7 @@ def test_a_clip(restyle: Restyle, files: Path, vgg: Path) -> None:
         (("content.png", "style.png", "out.xyz", *FITS), "cannot write .xyz"),
         (("content.png", "style.png", "no/out.png", *FITS), "does not exist"),
         (("content.png", "style.png", "content.png", *FITS, "--overwrite"), "is one of the inputs"),
-        (("content.png", "style.png", "content.png", *FITS), "exists"),
+        (("content.png", "style.png", "content.png", *FITS), "is one of the inputs"),
         (("content.png", "style.png", "out.png", "--size", "64"), "ends at relu4_1 and lacks conv5_1"),
         (("content.png", "style.png", "out.png", "--size", "64", "--preset", "keras"), "lacks relu5_2, relu5_1"),
         (("content.png", "style.png", "out.png", "--size", "64", "--preset", "five-layer"), "lacks relu4_4, relu5_4"),
@@ -124,12 +105,15 @@ def test_a_clip(restyle: Restyle, files: Path, vgg: Path) -> None:
         (("content.png", "style.png", "out.png", "--preset", "none"), "none"),
         (("content.png", "style.png", "out.png", "--scales", "a"), "--scales"),
         (("content.png", "style.png", "out.png", "--blend", "a"), "numbers with commas"),
-        (("content.png", "style.png", "out.png", "--blend", "1,2"), "shares (one for each of the 1 paintings"),
+        (("content.png", "style.png", "out.png", "--blend", "1,2"), "--blend has 2 shares"),
         (("content.png", "style.png", "out.png", "--style-layers", "relu1_1:x"), "NAME:WEIGHT"),
         (("content.png", "style.png", "out.png", "--start", "1"), "are for clips"),
-        (("content.png", "style.png", "out.png", "--size", "20"), "size (64 or more)"),
-        (("content.png", "style.png", "out.png", "--learning-rate", "0"), "learning rate (above 0)"),
-        (("content.png", "style.png", "out.png", "--optimizer", "lbfgs", "--clip", "1"), "L-BFGS takes none"),
+        (("content.png", "style.png", "out.png", "--size", "20"), "--size"),
+        (("content.png", "style.png", "out.png", "--learning-rate", "0"), "--learning-rate: 0.0 is not above 0"),
+        (
+            ("content.png", "style.png", "out.png", "--optimizer", "lbfgs", "--clip", "1"),
+            "--clip: L-BFGS",
+        ),
     ],
 )
 def test_errors(restyle: Restyle, files: Path, vgg: Path, arguments: tuple[str, ...], words: str) -> None:

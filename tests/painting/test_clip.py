@@ -1,10 +1,11 @@
-"""Painting clips: steady where the flow is known, anew after a cut, with sound; nothing is left when interrupted."""
+"""Painting clips: steady where the flow is known, from the source after a cut, with sound."""
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,67 +13,63 @@ import pytest
 from realtime.errors import InputError
 from realtime.media.convert.optical_flow import FlowEstimator, gray, is_cut
 from realtime.media.files.stills import write_image
-from realtime.painting.clip import ClipPainter, is_clip, paint_clip
-from realtime.painting.config import PaintConfig
-from realtime.painting.recipes import find_preset
-from realtime.painting.studio import PaintProgress, Studio
-from realtime.perception import scores as scoring
+from realtime.options import PaintingOptions
+from realtime.painting.clip import ClipPainter
+from realtime.painting.paint import is_clip, paint
+from realtime.painting.painter import Painter
+from realtime.results import PaintedClipSummary, PaintingProgress
 from tests.helpers.clips import Clip, audio_packets, decoded
 from tests.helpers.pictures import soft
 
-# Shallow layers: what is tested here does not depend on depth, and they are quick.
-SHALLOW = {"content": (("relu2_1", 1.0),), "style": (("relu1_1", 1.0), ("relu2_1", 1.0))}
-RECIPE = find_preset("guide").changed(**SHALLOW, steps=4, learning_rate=0.05, scales=())
 
+@dataclass
+class Job:
+    """A clip, a painting, a file to write, and options."""
 
-@pytest.fixture(autouse=True)
-def small_scales(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoring, "STYLE_SCALES", (64,))
+    content: Path
+    style: Path
+    output: Path
+    options: PaintingOptions
+
+    def painter(self, **options: Any) -> ClipPainter:
+        return ClipPainter(Painter([self.style], self.options.replace(**options)))
 
 
 @pytest.fixture
-def config(tmp_path: Path, vgg: Path) -> PaintConfig:
+def job(tmp_path: Path, shallow: PaintingOptions) -> Job:
     write_image(tmp_path / "style.png", soft(2, 80, 80))
     clip = Clip(tmp_path / "clip.mp4", frames=3, size=(96, 64), audio=["aac"]).make()
-    return PaintConfig(
-        content=clip,
-        styles=(tmp_path / "style.png",),
-        output=tmp_path / "out.mp4",
-        recipe=RECIPE,
-        features=vgg,
-        device="cpu",
-        precision="fp32",
-        frame_steps=2,
-    )
+    return Job(clip, tmp_path / "style.png", tmp_path / "out.mp4", shallow.replace(steps=4, frame_steps=2))
 
 
-def test_a_clip_with_sound(config: PaintConfig) -> None:
-    seen: list[PaintProgress] = []
-    summary = paint_clip(config, seen.append)
-    before, after = decoded(config.content), decoded(config.output)
+def test_a_clip_with_sound(job: Job) -> None:
+    seen: list[PaintingProgress] = []
+    summary = paint(job.content, [job.style], job.output, job.options, report=seen.append)
+    assert isinstance(summary, PaintedClipSummary)
+    before, after = decoded(job.content), decoded(job.output)
     assert [float(f.time) for f in after] == [float(f.time) for f in before]
     assert (after[0].width, after[0].height) == (96, 64)
-    assert audio_packets(config.output)[0][:2] == audio_packets(config.content)[0][:2]
-    assert (summary["frames"], summary["audio_streams"], summary["cuts"]) == (3, 1, 0)
-    assert summary["steps"] == 4 + 2 + 2
+    assert audio_packets(job.output)[0][:2] == audio_packets(job.content)[0][:2]
+    assert (summary.frames, summary.audio_streams, summary.cuts) == (3, 1, 0)
+    assert summary.steps == 4 + 2 + 2
     assert [(p.frame, p.step, p.steps) for p in seen] == [
         *((1, n, 4) for n in (1, 2, 3, 4)),
         *((f, n, 2) for f in (2, 3) for n in (1, 2)),
     ]
-    assert {"first", "last"} == set(summary["losses"]) and "temporal" in summary["losses"]["last"]
-    assert summary["scores"]["content"] > 0
+    assert {"first", "last"} == set(summary.losses) and "temporal" in summary.losses["last"]
+    assert summary.scores is not None and summary.scores.content > 0
     painted = after[0].to_ndarray(format="rgb24").astype(int)
     assert np.abs(painted - before[0].to_ndarray(format="rgb24")).mean() > 3
-    assert sorted(p.name for p in config.output.parent.iterdir()) == ["clip.mp4", "out.mp4", "style.png"]
+    assert sorted(p.name for p in job.output.parent.iterdir()) == ["clip.mp4", "out.mp4", "style.png"]
 
 
-def test_frames_follow_the_one_before(config: PaintConfig) -> None:
-    """A still scene with noise in it: the noise must not show, and without the temporal loss it does."""
+def test_frames_follow_the_previous_one(job: Job) -> None:
+    """Noise in a still scene shows less with the temporal loss than without."""
     scene, rng = soft(1, 64, 80).astype(float), np.random.default_rng(0)
     frames = [np.clip(scene + rng.normal(0, 6, scene.shape), 0, 255).astype(np.uint8) for _ in range(2)]
 
     def change(temporal: float) -> float:
-        painter = ClipPainter(Studio(replace(config, temporal=temporal, frame_steps=6)))
+        painter = job.painter(temporal=temporal, frame_steps=6)
         painted = [painter(f).astype(float) for f in frames]
         assert painter.cuts == 0
         return float(np.mean([np.abs(b - a).mean() for a, b in itertools.pairwise(painted)]))
@@ -80,13 +77,13 @@ def test_frames_follow_the_one_before(config: PaintConfig) -> None:
     assert change(10.0) < 0.8 * change(0.0)
 
 
-def test_a_cut_begins_anew(config: PaintConfig) -> None:
-    painter = ClipPainter(Studio(config))
+def test_painting_begins_again_after_a_cut(job: Job) -> None:
+    painter = job.painter()
     frames = [soft(1, 64, 80), soft(1, 64, 80), soft(33, 64, 80), soft(33, 64, 80)]
     painted = [painter(f) for f in frames]
     assert painter.cuts == 1
     assert painter.steps == 4 + 2 + 4 + 2
-    fresh = ClipPainter(Studio(config))(frames[2])
+    fresh = job.painter()(frames[2])
     assert np.array_equal(painted[2], fresh)
 
 
@@ -101,27 +98,27 @@ def test_what_is_a_cut() -> None:
     assert is_cut(flow.between(dark, light), dark, light)
 
 
-def test_an_interruption_leaves_nothing(config: PaintConfig) -> None:
-    def stop(now: PaintProgress) -> None:
+def test_an_interruption_leaves_nothing(job: Job) -> None:
+    def stop(now: PaintingProgress) -> None:
         if now.frame == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        paint_clip(config, stop)
-    assert sorted(p.name for p in config.output.parent.iterdir()) == ["clip.mp4", "style.png"]
+        paint(job.content, [job.style], job.output, job.options, report=stop)
+    assert sorted(p.name for p in job.output.parent.iterdir()) == ["clip.mp4", "style.png"]
 
 
-def test_what_is_refused(config: PaintConfig, tmp_path: Path) -> None:
-    config.output.write_bytes(b"mine")
+def test_what_is_refused(job: Job, tmp_path: Path) -> None:
+    job.output.write_bytes(b"mine")
     with pytest.raises(InputError, match="exists"):
-        paint_clip(config)
-    assert config.output.read_bytes() == b"mine"
-    with pytest.raises(InputError, match="is the input itself"):
-        paint_clip(replace(config, output=config.content, overwrite=True))
+        paint(job.content, [job.style], job.output, job.options)
+    assert job.output.read_bytes() == b"mine"
+    with pytest.raises(InputError, match="is one of the inputs"):
+        paint(job.content, [job.style], job.content, job.options.replace(overwrite=True))
     with pytest.raises(InputError, match="no such file"):
-        paint_clip(replace(config, content=tmp_path / "none.mp4"))
+        paint(tmp_path / "none.mp4", [job.style], tmp_path / "b.mp4", job.options)
     with pytest.raises(InputError, match="lacks relu4_2"):
-        paint_clip(replace(config, recipe=find_preset("guide"), output=tmp_path / "b.mp4"))
+        paint(job.content, [job.style], tmp_path / "b.mp4", job.options.replace(content_layers="relu4_2"))
     assert not (tmp_path / "b.mp4").exists()
 
 

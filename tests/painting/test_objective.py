@@ -2,70 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
 
 from realtime.errors import InputError
-from realtime.painting.objective import Objective, Steadiness, StyleTarget, style_grams
-from realtime.painting.recipes import Recipe, find_preset
+from realtime.painting.objective import Objective, StyleTarget, TemporalTarget, style_grams
+from realtime.painting.recipes import PRESETS
 from realtime.perception import losses
 from realtime.perception.features import LossNetwork
+from tests.helpers.objective import RECIPE, objective, picture
 
 
-def tiny(double: bool = False) -> LossNetwork:
-    """A loss network of three convolutions, two pools between them."""
-    torch.manual_seed(5)
-    layers: dict[str, nn.Module] = {}
-    channels = (3, 4, 6, 8)
-    for n in (1, 2, 3):
-        layers[f"conv{n}"] = nn.Conv2d(channels[n - 1], channels[n], 3, padding=1, padding_mode="reflect")
-        layers[f"smooth{n}"] = nn.Tanh()  # finite differences want no kinks
-        if n < 3:
-            layers[f"pool{n}"] = nn.AvgPool2d(2) if double else nn.MaxPool2d(2, ceil_mode=True)
-    network = LossNetwork("tiny", layers, ("smooth1", "smooth2", "smooth3"), torch.zeros(3), torch.ones(3))
-    return network.double() if double else network
-
-
-RECIPE = replace(
-    find_preset("guide"),
-    content=(("smooth3", 0.5), ("conv2", 1.0)),
-    style=(("smooth1", 1.0), ("smooth2", 0.5), ("conv3", 2.0)),
-    content_weight=0.7,
-    style_weight=3.0,
-    tv=0.2,
-)
-
-
-def picture(seed: int, height: int = 24, width: int = 28, dtype: torch.dtype = torch.float32) -> Tensor:
-    return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(seed), dtype=dtype)
-
-
-def objective(
-    recipe: Recipe = RECIPE,
-    *,
-    guides: Sequence[Tensor | None] = (None, None),
-    shares: Sequence[float] = (3.0, 1.0),
-    size: tuple[int, int] = (24, 28),
-    double: bool = False,
-    **options: Any,
-) -> Objective:
-    network = tiny(double)
-    dtype = torch.float64 if double else torch.float32
-    paintings = [picture(10 + n, 20, 20, dtype) for n in range(len(shares))]
-    targets = [
-        StyleTarget(style_grams(network, recipe, p), share, guide)
-        for p, share, guide in zip(paintings, shares, guides, strict=True)
-    ]
-    return Objective(network, recipe, picture(0, *size, dtype), targets, **options)
-
-
-def test_losses_are_the_sums_they_are_said_to_be() -> None:
+def test_losses_are_the_sums_of_their_definitions() -> None:
     o = objective()
     x = picture(1)
     with torch.no_grad():
@@ -103,8 +54,8 @@ def test_gradients_by_finite_differences(
     guide = torch.linspace(0, 1, 8 * 8, dtype=torch.float64).view(1, 1, 8, 8)
     moved, valid = picture(7, 8, 8, torch.float64), (picture(8, 8, 8)[:, :1] > 0.4).double()
     recipe = replace(RECIPE, gram=gram, content_error=content_error)
-    steady = Steadiness(moved, valid, 0.3)
-    o = objective(recipe, guides=(guide, None), size=(8, 8), double=True, steadiness=steady)
+    steady = TemporalTarget(moved, valid, 0.3)
+    o = objective(recipe, guides=(guide, None), size=(8, 8), double=True, temporal=steady)
     x = picture(2, 8, 8, torch.float64).requires_grad_()
     assert torch.autograd.gradcheck(lambda p: o(p)["total"], (x,), eps=1e-6, atol=1e-7)
 
@@ -114,9 +65,9 @@ def test_gradients_by_finite_differences(
 @pytest.mark.parametrize("recompute", [False, True])
 def test_tiles_give_the_gradient_of_the_whole(size: tuple[int, int], tile: int, recompute: bool) -> None:
     guide = picture(20, *size)[:, :1]
-    steady = Steadiness(picture(7, *size), (picture(8, *size)[:, :1] > 0.4).float(), 0.3)
-    whole = objective(guides=(guide, None), size=size, steadiness=steady)
-    tiled = objective(guides=(guide, None), size=size, steadiness=steady, tile=tile, recompute=recompute)
+    steady = TemporalTarget(picture(7, *size), (picture(8, *size)[:, :1] > 0.4).float(), 0.3)
+    whole = objective(guides=(guide, None), size=size, temporal=steady)
+    tiled = objective(guides=(guide, None), size=size, temporal=steady, tile=tile, recompute=recompute)
     a, b = picture(1, *size).requires_grad_(), picture(1, *size).requires_grad_()
     expected, found = whole.backward(a), tiled.backward(b)
     assert found == pytest.approx(expected, rel=1e-4)
@@ -128,7 +79,7 @@ def test_tiles_give_the_gradient_of_the_whole(size: tuple[int, int], tile: int, 
 
 def test_tiles_of_vgg(vgg: Path) -> None:
     network = LossNetwork.load(vgg).double()
-    recipe = find_preset("guide").changed(content=(("relu4_1", 1.0),))
+    recipe = PRESETS["guide"].changed(content=(("relu4_1", 1.0),))
     targets = [StyleTarget(style_grams(network, recipe, picture(3, 64, 64, torch.float64)))]
     content, x = picture(0, 72, 150, torch.float64), picture(1, 72, 150, torch.float64)
     gradients = []
@@ -140,8 +91,8 @@ def test_tiles_of_vgg(vgg: Path) -> None:
     assert torch.allclose(*gradients, rtol=1e-6, atol=1e-9 * float(gradients[0].abs().max()))
 
 
-def test_a_mask_keeps_the_style_to_its_place() -> None:
-    """Beyond what the network sees of the masked half, the style has no gradient."""
+def test_outside_its_mask_a_style_has_no_gradient() -> None:
+    """Beyond the mask and the network's reach."""
     guide = torch.zeros(1, 1, 24, 48)
     guide[..., :8] = 1
     o = objective(replace(RECIPE, content_weight=0.0, tv=0.0), shares=(1.0,), guides=(guide,), size=(24, 48))

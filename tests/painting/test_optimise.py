@@ -1,4 +1,4 @@
-"""The loop goes downhill with either optimiser, and the preset's settings are those it runs with."""
+"""The loop reduces the loss with either optimiser, with the settings of the recipe."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from realtime.errors import RestyleError
 from realtime.painting.objective import Objective
 from realtime.painting.optimise import Canvas, Step, optimise
 from realtime.painting.recipes import Recipe
-from tests.painting.test_objective import RECIPE, objective, picture
+from tests.helpers.objective import RECIPE, objective, picture
 
 STEPS = 12
 
@@ -49,7 +49,7 @@ def test_tiles_paint_the_same_picture() -> None:
 
 
 def test_clamping_each_step() -> None:
-    """What leaves the range comes back at once, not at the end alone."""
+    """Values are clamped after each step, not only at the end."""
     wild = RECIPE.changed(steps=6, learning_rate=0.5)
     canvases = {}
     for clamp in (True, False):
@@ -88,7 +88,7 @@ def test_adam_has_the_recipes_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen == {"lr": 0.02, "betas": (0.99, 0.9), "eps": 0.1}
 
 
-def test_where_the_cover_is_black_the_photograph_stays() -> None:
+def test_the_photograph_shows_where_the_cover_is_black() -> None:
     cover = torch.zeros(1, 1, 24, 28)
     cover[..., :14] = 1
     photograph = picture(0)

@@ -1,4 +1,4 @@
-"""What scores measure, on pictures and features whose score is known."""
+"""Scores of pictures and features whose score is known."""
 
 from __future__ import annotations
 
@@ -10,16 +10,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.perception import scores as module
 from realtime.perception.features import LossNetwork
 from realtime.perception.scores import PictureMeter, grid_ratio, resize_area
 from tests.helpers.pictures import soft
 
 
-def test_the_painting_itself_has_its_own_style(vgg: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "STYLE_SCALES", (64, 96))
+def test_the_painting_itself_has_its_own_style(vgg: Path) -> None:
     painting = soft(5, 96, 96)
-    meter = PictureMeter(LossNetwork.load(vgg), painting, torch.device("cpu"))
+    meter = PictureMeter(LossNetwork.load(vgg), painting, torch.device("cpu"), (64, 96))
     itself, other = meter(soft(1, 96, 96), painting), meter(soft(1, 96, 96), soft(2, 96, 96))
     assert float(itself.layers[1].max()) < 1e-9  # at its own size
     assert float(itself.layers.mean(1).argmin()) == 1

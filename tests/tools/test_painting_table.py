@@ -1,4 +1,4 @@
-"""Measured paintings in a page: the figures are those of the files, and the rest of the page stays."""
+"""Measured paintings in a page: the figures are those of the files, and the rest of the page is kept."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_figures_go_into_the_page(tmp_path: Path) -> None:
     [
         ("{", f"{BEGIN}{END}", "is not JSON"),
         ("", f"{BEGIN}{END}", "is not JSON"),
-        ("{}", f"{BEGIN}{END}", "is neither of"),
+        ("{}", f"{BEGIN}{END}", "is the output neither of"),
         (json.dumps(NETWORK), END + BEGIN, "must have the line"),
         (None, f"{BEGIN}{END}", "cannot be read"),
     ],

@@ -1,4 +1,4 @@
-"""The discriminator: its losses are what they say, and it learns to tell one texture from another."""
+"""The discriminator: its losses, and that it learns to distinguish textures."""
 
 from __future__ import annotations
 
@@ -7,40 +7,40 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.training.adversarial import Discriminator, judge_error, painter_error, painting_crops
+from realtime.training.adversarial import Discriminator, discriminator_error, output_error, painting_crops
 
 
 def test_hinge() -> None:
     sure, unsure = torch.full((2, 1, 4, 4), 2.0), torch.zeros(2, 1, 4, 4)
-    assert judge_error(sure, -sure) == 0
-    assert judge_error(unsure, unsure) == 2
-    assert judge_error(-sure, sure) == 6
-    assert painter_error(sure) == -2
+    assert discriminator_error(sure, -sure) == 0
+    assert discriminator_error(unsure, unsure) == 2
+    assert discriminator_error(-sure, sure) == 6
+    assert output_error(sure) == -2
 
 
-def test_it_learns_to_tell_stripes_apart_and_shows_the_way() -> None:
+def test_it_distinguishes_textures_and_its_gradient_leads_to_the_painting() -> None:
     torch.manual_seed(0)
-    judge = Discriminator(width=8)
-    optimizer = torch.optim.Adam(judge.parameters(), lr=1e-2)
+    discriminator = Discriminator(width=8)
+    optimizer = torch.optim.Adam(discriminator.parameters(), lr=1e-2)
     wave = (torch.sin(torch.arange(64) / 2) / 2 + 0.5).expand(1, 3, 64, 64)
     standing, lying = wave, wave.transpose(2, 3)
     for _ in range(30):
         optimizer.zero_grad()
-        judge_error(judge(standing), judge(lying)).backward()
+        discriminator_error(discriminator(standing), discriminator(lying)).backward()
         optimizer.step()
-    assert judge_error(judge(standing), judge(lying)).item() < 0.5
+    assert discriminator_error(discriminator(standing), discriminator(lying)).item() < 0.5
     picture = lying.clone().requires_grad_()
-    before = painter_error(judge(picture))
+    before = output_error(discriminator(picture))
     (gradient,) = torch.autograd.grad(before, picture)
-    assert painter_error(judge(picture - 0.2 * gradient.sign())).item() < before.item()
+    assert output_error(discriminator(picture - 0.2 * gradient.sign())).item() < before.item()
 
 
-def test_one_value_judges_a_patch_of_70_px() -> None:
-    judge = Discriminator(width=4)
+def test_each_value_depends_on_a_patch_of_70_px() -> None:
+    discriminator = Discriminator(width=4)
     picture = torch.rand(1, 3, 160, 160, requires_grad=True)
-    judged = judge(picture)
-    assert judged.shape == (1, 1, 18, 18)
-    judged[0, 0, 9, 9].backward()
+    values = discriminator(picture)
+    assert values.shape == (1, 1, 18, 18)
+    values[0, 0, 9, 9].backward()
     assert picture.grad is not None
     rows = torch.nonzero(picture.grad.abs().sum((0, 1, 3)))
     assert int(rows.max() - rows.min()) + 1 == 70

@@ -1,7 +1,8 @@
-"""A card says what the checkpoint says, and its commands make the run again."""
+"""A card shows the contents of the checkpoint, and its commands make the run again."""
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributed.run import parse_args as torchrun_arguments
-from typer.testing import CliRunner
 
-from realtime.cli.app import app
+from realtime.cli import main
 from realtime.errors import InputError
+from realtime.options import EvaluateOptions, TrainFiles, TrainOptions
 from realtime.training import trainer
 from realtime.training.card import WEAKNESSES, command, render, write_card
-from realtime.training.config import NETWORK, TrainConfig
+from realtime.training.run import NETWORK, NETWORK_OPTIONS, TrainingRun
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
+from realtime.transnet.gallery import gallery_folder, styles
 from realtime.transnet.network import Architecture
 from tests.helpers.transnets import random_network
 
@@ -41,18 +43,30 @@ METRICS = {
 }
 
 
-def recipe(config: TrainConfig, steps_done: int | None = None) -> dict:
-    done = config.steps if steps_done is None else steps_done
-    return config.to_dict() | {"steps_done": done, "pictures_seen": done * config.batch}
+def recipe(run: TrainingRun, steps_done: int | None = None) -> dict[str, Any]:
+    done = run.options.steps if steps_done is None else steps_done
+    return run.recipe() | {"steps_done": done, "pictures_seen": done * run.options.batch}
 
 
-def plain(**values: object) -> TrainConfig:
-    known: dict = {"style_image": Path("wave.jpg"), "content": Path("photographs"), "output": Path("x.safetensors")}
-    return TrainConfig(**(known | values))
+def a_run(output: str = "x.safetensors", **options: Any) -> TrainingRun:
+    return TrainingRun.new(Path("wave.jpg"), Path("photographs"), Path(output), TrainOptions(**options))
 
 
-configs = st.builds(
-    plain,
+def parsed(words: list[str], monkeypatch: pytest.MonkeyPatch) -> TrainingRun:
+    """The run that the command line makes of a command."""
+    found: list[TrainingRun] = []
+
+    def take(run: TrainingRun, **_: object) -> None:
+        found.append(run)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer, "train", take)
+    assert main([*words, "--quiet"]) == 130
+    return found[0]
+
+
+runs = st.builds(
+    a_run,
     steps=st.integers(1, 9000),
     batch=st.integers(1, 8),
     size=st.sampled_from([64, 128, 192]),
@@ -63,40 +77,52 @@ configs = st.builds(
     local_style=st.sampled_from([0.0, 1.5]),
     gamut=st.sampled_from([10.0, 50.0]),
     grad_checkpoint=st.booleans(),
+    loss_network=st.sampled_from(["vgg19", "squeezenet"]),
     seed=st.integers(0, 9),
-    architecture=st.builds(
-        Architecture,
-        width=st.sampled_from([32, 48]),
-        dilations=st.sampled_from([(1, 2, 2, 1), (1, 2)]),
-        norm=st.sampled_from(["batch", "none", "instance"]),
-        contours=st.sampled_from([(4, 8, 16, 32), ()]),
-    ),
+    width=st.sampled_from([32, 48]),
+    dilations=st.sampled_from([(1, 2, 2, 1), (1, 2)]),
+    norm=st.sampled_from(["batch", "none", "instance"]),
+    contours=st.sampled_from([(4, 8, 16, 32), ()]),
 )
 
 
-@given(configs, st.integers(0, 9000))
-def test_the_command_makes_the_same_run(config: TrainConfig, done: int) -> None:
-    """Parsed by the real command line, it gives the very configuration."""
-    done = max(1, min(done, config.steps))
-    words = shlex.split(command(recipe(config, done)))
+@given(runs, st.integers(0, 9000))
+def test_the_command_makes_the_same_run(run: TrainingRun, done: int) -> None:
+    """Parsed by the real command line, it has the same recipe."""
+    done = max(1, min(done, run.options.steps))
+    words = shlex.split(command(recipe(run, done)))
     assert words[0] == "restyle"
-    found: list[TrainConfig] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer, "train", lambda c, report: found.append(c) or {"interrupted": False, "finished": True})
-        result = CliRunner().invoke(app, [*words[1:], "--quiet"])
-    assert result.exit_code == 0, result.output
-    assert found[0].to_dict() == config.to_dict()
-    assert (found[0].until or config.steps) == done
+        found = parsed(words[1:], patch)
+    assert found.recipe() == run.recipe()
+    assert (found.options.until or run.options.steps) == done
 
 
-@given(configs)
-def test_the_command_of_several_processes_goes_through_torchrun(config: TrainConfig) -> None:
-    """It takes for its own whatever option of ours is the beginning of one of its names."""
-    words = shlex.split(command(recipe(config, config.steps) | {"processes": 2}))
+@pytest.mark.parametrize("card", styles(), ids=lambda card: card.name)
+def test_the_commands_of_the_gallery_are_understood(card: StyleCard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every run that made a style of the gallery is written with options that exist, and with the same values."""
+    for leg in [*card.recipe.get("legs", []), card.recipe]:
+        words = shlex.split(command(leg))
+        start = words.index("train") if words[0] == "torchrun" else 1
+        words = words[start:]
+        if "--from" in words:  # the style may have been a file that is not here
+            at = words.index("--from")
+            del words[at : at + 2]
+        found = parsed(words, monkeypatch)
+        assert found.architecture == Architecture.from_dict(leg["architecture"])
+        new = found.recipe()
+        for name in ("steps", "batch", "size", "style_weight", "layer_weights", "temporal", "learning_rate", "seed"):
+            assert new[name] == leg[name], name
+
+
+@given(runs)
+def test_the_command_of_several_processes_goes_through_torchrun(run: TrainingRun) -> None:
+    """torchrun takes an option of ours for its own if it is the beginning of one of its names."""
+    words = shlex.split(command(recipe(run) | {"processes": 2}))
     assert words[0] == "torchrun"
     arguments = torchrun_arguments(words[1:])
     assert (arguments.nproc_per_node, arguments.module, arguments.training_script) == ("2", True, "realtime.cli")
-    alone = shlex.split(command(recipe(config, config.steps)))
+    alone = shlex.split(command(recipe(run)))
     assert arguments.training_script_args == alone[1:]
 
 
@@ -111,23 +137,22 @@ def test_the_command_names_the_network_that_grew(
     small = Architecture(width=8, body=8, dilations=(1,), contours=contours, cell=cell)
     large = replace(NETWORK, cell=cell)
     save_checkpoint(Path("leg-1.safetensors"), random_network(small), StyleCard("leg-1", architecture=small))
-    config = plain(start="leg-1.safetensors", architecture=large)
-    stored = recipe(config) | ({} if known else {"start": "leg-1.safetensors"})  # as a path of one's own
+    stored = recipe(a_run(start="leg-1.safetensors", **vars_of(large)))
+    stored |= {} if known else {"start": "leg-1.safetensors"}  # as a path of one's own
     words = shlex.split(command(stored, {"leg-1.safetensors": small} if known else None))
-    found: list[TrainConfig] = []
-    monkeypatch.setattr(trainer, "train", lambda c, report: found.append(c) or {"interrupted": False, "finished": True})
-    result = CliRunner().invoke(app, [*words[1:], "--quiet"])
-    assert result.exit_code == 0, result.output
-    assert found[0].architecture == large
+    assert parsed(words[1:], monkeypatch).architecture == large
 
 
-def test_a_card_with_legs() -> None:
-    smaller = Architecture()
-    first = recipe(plain(output=Path("leg-1.safetensors"), steps=100, start="starry-night", architecture=smaller), 40)
-    larger = Architecture(width=48)
-    last = plain(output=Path("wave.safetensors"), steps=50, start="leg-1.safetensors", architecture=larger)
-    recipes = recipe(last) | {"legs": [first]}
-    card = StyleCard("wave", "The Wave", "A. Painter", 1830, larger, recipes, METRICS, None)
+def vars_of(architecture: Architecture) -> dict[str, Any]:
+    return {name: getattr(architecture, name) for name in NETWORK_OPTIONS}
+
+
+def test_a_card_of_several_runs() -> None:
+    smaller, larger = ({**vars_of(Architecture()), "width": width} for width in (32, 48))
+    first = recipe(a_run("leg-1.safetensors", steps=100, **smaller), 40) | {"start": "starry-night"}
+    last = recipe(a_run("wave.safetensors", steps=50, **larger)) | {"start": "leg-1"}
+    recipes = last | {"legs": [first]}
+    card = StyleCard("wave", "The Wave", "A. Painter", 1830, Architecture(width=48), recipes, METRICS, None)
     text = render(card, before=f"# old\n\n![Two frames](two.jpg)\n\n{WEAKNESSES}\n\n* Skies are empty.\n")
     assert text.startswith("# wave\n\nThe Wave, A. Painter, 1830.")
     assert "![Two frames](two.jpg)" in text
@@ -142,7 +167,7 @@ def test_a_card_with_legs() -> None:
 
 
 def test_a_card_is_written_and_renewed(tmp_path: Path) -> None:
-    card = StyleCard("wave", "The Wave", "A. Painter", 1830, Architecture(), recipe(plain()), METRICS, None)
+    card = StyleCard("wave", "The Wave", "A. Painter", 1830, Architecture(), recipe(a_run()), METRICS, None)
     path = tmp_path / "wave.md"
     write_card(card, path, picture="wave.jpg")
     path.write_text(path.read_text() + f"\n{WEAKNESSES}\n\n* None.\n")
@@ -150,6 +175,14 @@ def test_a_card_is_written_and_renewed(tmp_path: Path) -> None:
     write_card(card, path)
     assert path.read_text() == before
     assert "(wave.jpg)" in before
-    with pytest.raises(InputError, match="wave: not measured yet"):
+    with pytest.raises(InputError, match="wave: has no scores"):
         write_card(replace(card, metrics={}), path)
     assert path.read_text() == before
+
+
+@pytest.mark.parametrize("path", sorted(gallery_folder().glob("*.md")), ids=lambda path: path.stem)
+def test_the_cards_of_the_gallery_have_options_that_exist(path: Path) -> None:
+    known = {field.flag for kind in (TrainFiles, TrainOptions, EvaluateOptions) for field in kind.fields()}
+    blocks = re.findall(r"```sh\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
+    used = set(re.findall(r"(?<=\s)--[a-z-]+", " ".join(blocks)))
+    assert used <= known | {"--nproc-per-node"}

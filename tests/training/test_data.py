@@ -1,4 +1,4 @@
-"""Content pictures: found, cut, ordered; broken ones skipped."""
+"""Content pictures are found, cut and ordered; broken ones are skipped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from realtime.training.data import Crops, Order, find_pictures, load_picture
 from tests.helpers.pictures import paint
 
 
-def test_pictures_are_found_to_the_bottom(photographs: Path) -> None:
+def test_pictures_are_found_in_subfolders(photographs: Path) -> None:
     (photographs / "notes.txt").write_text("no picture")
     assert [p.name for p in find_pictures(photographs)] == ["0.png", "1.png", "2.png", "3.JPG"]
 
@@ -30,16 +30,16 @@ def test_load_picture(tmp_path: Path) -> None:
     path = paint(tmp_path / "a.png", 0, (90, 60))
     assert load_picture(path).shape == (3, 60, 90)
     assert load_picture(path, 40).shape == (3, 40, 60)
-    with pytest.raises(InputError, match="no such picture"):
+    with pytest.raises(InputError, match="no such file"):
         load_picture(tmp_path / "none.png")
     (tmp_path / "b.png").write_bytes(path.read_bytes()[:200])
     with pytest.raises(InputError, match=r"b\.png"):
         load_picture(tmp_path / "b.png")
-    with pytest.raises(InputError, match=r"too small: 20x60"):
+    with pytest.raises(InputError, match=r"20x60 is too small"):
         load_picture(paint(tmp_path / "c.png", 0, (20, 60)))
 
 
-def test_crops_depend_on_the_seed_alone(photographs: Path) -> None:
+def test_crops_depend_only_on_the_seed(photographs: Path) -> None:
     a = Crops(find_pictures(photographs), size=64, margin=8, smallest=0.4, variants=3, seed=1)
     b = Crops(find_pictures(photographs), size=64, margin=8, smallest=0.4, variants=3, seed=1)
     c = Crops(find_pictures(photographs), size=64, margin=8, smallest=0.4, variants=3, seed=2)

@@ -30,7 +30,7 @@ def test_whole_pixel_shifts_do_not_blur() -> None:
 
 
 def test_a_picture_moved_with_its_grid_follows_it() -> None:
-    """A picture that holds its own coordinates shows where each pixel came from."""
+    """A picture of its own coordinates shows where each pixel came from."""
     axis = (torch.arange(64) + 0.5) * 2 / 64 - 1
     ys, xs = torch.meshgrid(axis, axis, indexing="ij")
     motion = random_motion(6, 64, torch.Generator().manual_seed(3))
