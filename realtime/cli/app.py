@@ -60,11 +60,12 @@ def _global_options(
     pass
 
 
-def run(args: Sequence[str] | None = None) -> int:
+def run(args: Sequence[str] | None = None, application: typer.Typer = app) -> int:
     """Parses and runs a command line.
 
     Args:
         args: the arguments after the command's name; None takes the process's own.
+        application: the commands.
 
     Returns:
         The exit code.
@@ -72,11 +73,11 @@ def run(args: Sequence[str] | None = None) -> int:
     keep_memory()
     state = State()
     # Not Typer's own runner: it would put usage errors on several lines and turn Ctrl-C during work into its own texts.
-    command = typer.main.get_command(app)
+    group = typer.main.get_command(application)
     try:
         with _terminated_like_ctrl_c():
-            with command.make_context("restyle", list(sys.argv[1:] if args is None else args), obj=state) as context:
-                command.invoke(context)
+            with group.make_context("restyle", list(sys.argv[1:] if args is None else args), obj=state) as context:
+                group.invoke(context)
             sys.stdout.flush()
     except Exit as error:
         return error.exit_code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,16 +49,15 @@ def say(text: str) -> None:
 
 
 def print_json(result: Mapping[str, Any]) -> None:
-    """Writes an object as one line to stdout."""
+    """Writes an object as one line to stdout. Paths become text."""
     sys.stderr.flush()
-    print(json.dumps(result, ensure_ascii=False), flush=True)
+    print(json.dumps(result, default=str, ensure_ascii=False), flush=True)
 
 
-def say_notes(result: Any) -> None:
-    """Says the notes of a result, and what was converted or left out, where it has such."""
-    for kind, title in (("notes", "note"), ("converted", "converted"), ("dropped", "left out")):
-        for text in getattr(result, kind, ()):
-            say(f"{title}: {one_line(text)}")
+def say_notes(notes: Iterable[str], title: str = "note") -> None:
+    """Says each note in a line of its own."""
+    for note in notes:
+        say(f"{title}: {one_line(note)}")
 
 
 def say_summary(summary: VideoSummary) -> None:
@@ -68,13 +67,14 @@ def say_summary(summary: VideoSummary) -> None:
         f"{summary.output}: {summary.frames} frames in {summary.seconds:.1f} s, {summary.fps:.1f} fps"
         f" (busy: {stages}; encoder {summary.encoder})"
     )
-    say_notes(summary)
+    say_notes(summary.notes)
+    say_notes(summary.converted, "converted")
+    say_notes(summary.dropped, "left out")
 
 
 def warn(result: Any) -> None:
     """Says the warnings of a result."""
-    for warning in result.warnings:
-        say(f"warning: {one_line(warning)}")
+    say_notes(result.warnings, "warning")
 
 
 def finish(result: BatchSummary | PicturesSummary, *, json: bool) -> None:

@@ -132,7 +132,11 @@ def run_live(
             virtual_camera=sinks[0].device if sinks else None,
             end=outcome.end,
             notes=(*engine.notes, *outcome.notes),
-            warnings=(*([source.lost] if source.lost else []), *outcome.warnings),
+            warnings=(
+                *([source.lost] if source.lost else []),
+                *outcome.warnings,
+                *(style.problem for style in live_styles.all if style.problem),
+            ),
         )
 
 
