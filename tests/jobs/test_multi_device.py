@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import torch
 
+from realtime.engines.cuda.engine import CudaEngine, Plan
 from realtime.engines.painter import FramePainter
-from realtime.errors import InputError
-from realtime.jobs import partition
+from realtime.errors import DeviceLost, InputError
+from realtime.jobs import multi_device, partition
 from realtime.jobs.batch import Entry
 from realtime.jobs.multi_device import MultiDevice, expand
 from realtime.jobs.partition import paint_part, plan_parts
@@ -23,7 +24,9 @@ from realtime.media.files.fragments import FRAMES as FRAGMENT
 from realtime.media.files.fragments import work_folder
 from realtime.options import EngineOptions, VideoOptions
 from realtime.pipeline import Cancelled
+from realtime.transnet.network import identity_network
 from tests.helpers.clips import Clip, audio_packets, decoded
+from tests.helpers.host_runtime import FailingRuntime, HostRuntime
 from tests.helpers.transnets import CPU
 
 FRAMES = 430
@@ -185,6 +188,36 @@ def test_a_device_that_is_not_there(identity: Path) -> None:
     with pytest.raises(InputError, match="cuda:99"):
         MultiDevice(identity, ["cpu", "cuda:99"], CPU)
     assert threading.active_count() == before  # the first engine is closed
+
+
+@pytest.fixture
+def failing(identity: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MultiDevice]:
+    """Two devices, the second of which fails with its first frames."""
+    engines = iter([HostRuntime(), FailingRuntime(0)])
+
+    class HostPainter(FramePainter):
+        def __init__(self, style: Path, options: EngineOptions) -> None:
+            super().__init__(style, options)
+            self.engine.close()
+            self.engine = CudaEngine(identity_network(), precision="fp32", runtime=next(engines), plan=Plan(batch=4))
+
+    monkeypatch.setattr(multi_device, "FramePainter", HostPainter)
+    with MultiDevice(identity, ["cpu", "cpu"], CPU) as made:
+        yield made
+
+
+def test_the_other_device_goes_on_where_one_fails(failing: MultiDevice, tmp_path: Path) -> None:
+    sources = [Clip(tmp_path / f"{name}.mp4", frames=20).make() for name in "abcd"]
+    summary = failing.videos(sources, tmp_path / "out")
+    assert (summary.done, summary.failed) == (3, 1)
+    (error,) = [entry.error for entry in summary.videos if entry.status == "failed"]
+    assert "the GPU has failed" in error
+
+
+def test_a_file_whose_part_fails_is_not_made(failing: MultiDevice, long_clip: Path, tmp_path: Path) -> None:
+    with pytest.raises(DeviceLost, match="the GPU has failed"):
+        failing.video(long_clip, tmp_path / "b.mp4", TEN)
+    assert os.listdir(tmp_path) == []
 
 
 def test_everything_is_closed(identity: Path) -> None:

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor
 
 from realtime.engines.cuda.engine import CudaEngine, Plan
 from realtime.engines.painter import FramePainter
@@ -20,12 +18,12 @@ from realtime.errors import DeviceLost
 from realtime.jobs import video
 from realtime.jobs.batch import prepare, restyle_videos
 from realtime.jobs.video import restyle_video
-from realtime.media.files import writer
+from realtime.media.files import output_spec
 from realtime.media.files.fragments import FRAMES, work_folder
 from realtime.options import VideoOptions
 from realtime.transnet.network import identity_network
 from tests.helpers.clips import Clip, decoded
-from tests.helpers.host_runtime import HostRuntime
+from tests.helpers.host_runtime import FailingRuntime, HostRuntime, ScarceRuntime
 from tests.helpers.surfaces import HostSurfaces
 from tests.helpers.transnets import CPU
 
@@ -55,7 +53,7 @@ def codecs(monkeypatch: pytest.MonkeyPatch) -> HostSurfaces:
     """The device has a decoder and an encoder."""
     surfaces = HostSurfaces()
     monkeypatch.setattr(video, "CudaSurfaces", lambda index, bind: surfaces)
-    monkeypatch.setattr(writer, "AUTO_SURFACE_ENCODERS", {"libx264": "libx264"})
+    monkeypatch.setattr(output_spec, "AUTO_SURFACE_ENCODERS", {"libx264": "libx264"})
     return surfaces
 
 
@@ -103,20 +101,6 @@ def test_compare_needs_the_source_on_the_cpu(
     assert same(tmp_path / "b.mp4", tmp_path / "c.mp4")
 
 
-class FailingRuntime(HostRuntime):
-    """A device that fails when pinned memory is asked for the n-th time."""
-
-    def __init__(self, failing: int) -> None:
-        super().__init__()
-        self.left = failing
-
-    def pinned(self, *shape: int) -> Tensor:
-        self.left -= 1
-        if self.left < 0:
-            raise torch.AcceleratorError("CUDA error: unspecified launch failure")
-        return super().pinned(*shape)
-
-
 def test_a_device_that_fails_ends_the_run_and_what_is_done_is_kept(identity: Path, tmp_path: Path) -> None:
     source, target = Clip(tmp_path / "a.mp4", frames=2 * FRAMES, size=(48, 32)).make(), tmp_path / "b.mp4"
     options = VideoOptions(quality=2, resume=True)
@@ -138,15 +122,6 @@ def test_the_other_files_are_not_begun_on_a_device_that_has_failed(identity: Pat
         entries = restyle_videos(jobs, lambda source, target: restyle_video(painter, source, target))
     assert [entry.status for entry in entries] == ["failed", "failed"]
     assert "not begun, because the GPU has failed" in entries[1].error  # type: ignore[union-attr]
-
-
-class ScarceRuntime(HostRuntime):
-    """A device with memory for two frames."""
-
-    def pinned(self, *shape: int) -> Tensor:
-        if shape[0] > 2:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return super().pinned(*shape)
 
 
 def test_the_summary_tells_of_memory_that_ran_out(identity: Path, clip: Path, tmp_path: Path) -> None:
