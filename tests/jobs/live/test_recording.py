@@ -9,7 +9,7 @@ import pytest
 
 from realtime.errors import InputError, MediaError
 from realtime.jobs.live.recording import ActiveRecording, free_name
-from realtime.media.live.sound import Microphone
+from realtime.media.live.microphone import Microphone
 from tests.helpers.clips import audio_packets, decoded
 from tests.helpers.planes import flat
 
