@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field
 from functools import cache
 from inspect import Parameter, signature
+from numbers import Integral, Real
+from os import PathLike
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -95,10 +97,13 @@ class Field:
     @property
     def choices(self) -> tuple[Any, ...]:
         """The allowed values where the type is a Literal (or one that may be None, or a tuple of it); else none."""
+        return get_args(self.single_type) if get_origin(self.single_type) is Literal else ()
+
+    @property
+    def single_type(self) -> Any:
+        """The type of one value: without None, and of a repeated option that of its elements."""
         kind = without_none(self.type)
-        if self.repeated:
-            kind = get_args(kind)[0]
-        return get_args(kind) if get_origin(kind) is Literal else ()
+        return get_args(kind)[0] if self.repeated else kind
 
     def checked(self, value: Any) -> Any:
         """A value of the option's type and range; of a repeated option each of its values.
@@ -107,22 +112,22 @@ class Field:
             OptionError: the value is neither.
         """
         if self.repeated and value is not None:
+            if not isinstance(value, tuple | list):
+                raise OptionError(self.name, f"{value!r} is not a list of values")
             return tuple(self._checked(part) for part in value)
         return self._checked(value)
 
     def _checked(self, value: Any) -> Any:
         info = self.info
-        if info.read is not None and value is not None:
-            try:
-                value = info.read(value)
-            except ValueError as error:
-                raise OptionError(self.name, str(error)) from None
         if value is None and type(None) in get_args(self.type):
             return None
+        try:
+            value = _typed(self.single_type, value) if info.read is None else info.read(value)
+        except (TypeError, ValueError) as error:
+            raise OptionError(self.name, str(error)) from None
         if self.choices and value not in self.choices:
             raise OptionError(self.name, f"{value!r} is not one of {', '.join(map(str, self.choices))}")
-        bounded = any(b is not None for b in (info.minimum, info.maximum, info.above, info.below))
-        if bounded and (not isinstance(value, int | float) or not self._within(value)):
+        if self.range_text and not self._within(value):
             raise OptionError(self.name, f"{value!r} is not {self.range_text}")
         return value
 
@@ -153,6 +158,32 @@ def without_none(kind: Any) -> Any:
         rest = [part for part in get_args(kind) if part is not type(None)]
         return rest[0] if len(rest) == 1 else kind
     return kind
+
+
+_TYPES: dict[Any, tuple[Any, str]] = {
+    bool: (bool, "True or False"),
+    int: (Integral, "a whole number"),
+    float: (Real, "a number"),
+    str: (str, "text"),
+    Path: ((str, PathLike), "a path"),
+}
+"""What stands for a value of a type, and that in words."""
+
+
+def _typed(kind: Any, value: Any) -> Any:
+    """A value of a type, made from one that stands for it: a Path from text, a tuple from a list.
+
+    Raises:
+        TypeError: it stands for no such value.
+    """
+    if get_origin(kind) is tuple and isinstance(value, tuple | list):
+        return tuple(_typed(get_args(kind)[0], part) for part in value)
+    if kind not in _TYPES:
+        return value
+    accepted, words = _TYPES[kind]
+    if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+        raise TypeError(f"{value!r} is not {words}")
+    return kind(value)
 
 
 class Options:
@@ -264,15 +295,13 @@ def read_size(size: str | int | Sequence[int]) -> int | tuple[int, int]:
     Raises:
         ValueError: it is none of these.
     """
-    if isinstance(size, str):
-        match = re.fullmatch(r"(\d+)(?:x(\d+))?", size.strip().lower())
-        if match is None:
-            raise ValueError(f"{size!r} is neither a short side in pixels (360) nor WxH (640x360)")
-        size = (int(match[1]), int(match[2])) if match[2] else int(match[1])
-    sides = (size,) if isinstance(size, int) else tuple(size)
-    if len(sides) not in (1, 2) or not all(isinstance(side, int) and side > 0 for side in sides):
-        raise ValueError(f"{size!r}: one or two whole numbers above 0 are wanted")
-    return size if isinstance(size, int) else (sides[0], sides[1])
+    given: Any = size
+    if isinstance(size, str) and (match := re.fullmatch(r"(\d+)(?:x(\d+))?", size.strip().lower())):
+        given = (int(match[1]), int(match[2])) if match[2] else int(match[1])
+    sides = (given,) if isinstance(given, int) else tuple(given) if isinstance(given, tuple | list) else ()
+    if len(sides) != (1 if isinstance(given, int) else 2) or not all(isinstance(s, int) and s > 0 for s in sides):
+        raise ValueError(f"{size!r} is neither a short side in pixels (360) nor WxH (640x360)")
+    return given if isinstance(given, int) else (sides[0], sides[1])
 
 
 def read_width_height(size: str | Sequence[int]) -> tuple[int, int]:
@@ -294,6 +323,8 @@ def read_time(time: str | float) -> float:
         ValueError: it is neither.
     """
     if not isinstance(time, str):
+        if not 0 <= time < math.inf:
+            raise ValueError(f"{time!r} is not 0 or more seconds")
         return float(time)
     match = re.fullmatch(r"(?:(?:(\d+):)?([0-5]?\d):)?(\d+(?:\.\d*)?|\.\d+)", time)
     if match is None or (match[2] is not None and float(match[3]) >= 60):

@@ -1,10 +1,12 @@
-"""Freed memory: kept for the next tensors, given back when asked. In a process of its own, for it is asked for once."""
+"""Freed memory is kept for the next tensors, and given back when asked; in a process of its own, where it is set."""
+
+from __future__ import annotations
 
 import platform
-import subprocess
-import sys
 
 import pytest
+
+from tests.helpers.processes import python
 
 SCRIPT = """
 import ctypes
@@ -29,24 +31,53 @@ give_back_memory()
 print(small, full, kept, resident())
 """
 
+OTHER_LIBRARY = """
+import platform
+platform.libc_ver = lambda: ("", "")
+from realtime.memory import give_back_memory, keep_memory
+keep_memory()
+give_back_memory()
+print("nothing was asked of it")
+"""
+
+UNASKED = """
+import ctypes
+asked = []
+ctypes.CDLL(None).mallopt  # it is there
+
+class Library(ctypes.CDLL):
+    def __getattr__(self, name):
+        asked.append(name)
+        return super().__getattr__(name)
+
+ctypes.CDLL = Library
+import realtime, torch
+threads = torch.get_num_threads()
+from realtime.stylizer import Stylizer
+with Stylizer("starry-night", backend="torch", device="cpu"):
+    pass
+assert torch.get_num_threads() == threads
+print(sorted({"mallopt", "malloc_trim"} & set(asked)))
+"""
+
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told what to do with memory")
 def test_freed_memory_is_kept_until_it_is_given_back() -> None:
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
+    done = python(SCRIPT)
+    assert done.returncode == 0, done.stderr
     small, full, kept, given = map(float, done.stdout.split())
     assert full - small > 120
     assert kept > full - 8
     assert given < full - 48
 
 
-def test_other_c_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    from realtime import memory
+def test_other_c_libraries_are_left_alone() -> None:
+    done = python(OTHER_LIBRARY)
+    assert done.stdout == "nothing was asked of it\n", done.stderr
 
-    monkeypatch.setattr("realtime.memory.platform.libc_ver", lambda: ("", ""))
-    memory._glibc.cache_clear()
-    try:
-        assert memory._glibc() is None
-        memory.give_back_memory()
-        memory.keep_memory()
-    finally:
-        memory._glibc.cache_clear()
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told what to do with memory")
+def test_the_library_leaves_the_process_as_it_is() -> None:
+    """Only the command line sets what concerns the whole process: how memory is kept, and PyTorch's threads."""
+    done = python(UNASKED)
+    assert done.stdout == "[]\n", done.stderr

@@ -16,7 +16,7 @@ from typer.exceptions import Abort, Exit, TyperException
 
 from realtime.cli import bench, demo, doctor, evaluate, export, image, paint, styles, train, video, webcam
 from realtime.cli.command import command
-from realtime.cli.common import Debug, State, say
+from realtime.cli.common import State, say
 from realtime.errors import RestyleError, one_line
 from realtime.memory import keep_memory
 from realtime.version import __version__
@@ -44,6 +44,12 @@ command(app, "bench")(bench.bench)
 command(app, "doctor")(doctor.doctor)
 
 
+def _set_debug(context: typer.Context, value: bool) -> None:
+    state = context.find_object(State)
+    if value and state is not None:
+        state.debug = True
+
+
 def _version(value: bool) -> None:
     if value:
         typer.echo(f"restyle {__version__}")
@@ -55,16 +61,19 @@ def _global_options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
-    debug: Debug = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", callback=_set_debug, help="Show a traceback when something fails.")
+    ] = False,
 ) -> None:
     pass
 
 
-def run(args: Sequence[str] | None = None) -> int:
+def run(args: Sequence[str] | None = None, application: typer.Typer = app) -> int:
     """Parses and runs a command line.
 
     Args:
         args: the arguments after the command's name; None takes the process's own.
+        application: the commands.
 
     Returns:
         The exit code.
@@ -72,11 +81,11 @@ def run(args: Sequence[str] | None = None) -> int:
     keep_memory()
     state = State()
     # Not Typer's own runner: it would put usage errors on several lines and turn Ctrl-C during work into its own texts.
-    command = typer.main.get_command(app)
+    group = typer.main.get_command(application)
     try:
         with _terminated_like_ctrl_c():
-            with command.make_context("restyle", list(sys.argv[1:] if args is None else args), obj=state) as context:
-                command.invoke(context)
+            with group.make_context("restyle", list(sys.argv[1:] if args is None else args), obj=state) as context:
+                group.invoke(context)
             sys.stdout.flush()
     except Exit as error:
         return error.exit_code

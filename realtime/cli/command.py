@@ -35,10 +35,13 @@ class GroupedCommand(TyperCommand):
         sections: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
-                usual = "Arguments" if parameter.param_type_name == "argument" else "Other"
-                heading = getattr(parameter, "rich_help_panel", None) or usual
-                sections.setdefault(heading, []).append(record)
+            if record is None:
+                continue
+            name, text = record
+            heading = getattr(parameter, "rich_help_panel", None) or "Other"
+            if parameter.param_type_name == "argument":
+                heading, name = "Arguments", name.partition(" <")[0]  # without the type as Python writes it
+            sections.setdefault(heading, []).append((name, text))
         for heading in sorted(sections, key=lambda name: name == "Other"):
             with formatter.section(heading):
                 formatter.write_dl(sections[heading])

@@ -42,6 +42,6 @@ def image(
         pictures = "1 picture" if summary.images == 1 else f"{summary.images} pictures"
         failed = f", {summary.failed} failed" if summary.failed else ""
         say(f"{summary.output}: {pictures} in {summary.seconds:.1f} s{failed}")
-        say_notes(summary)
+        say_notes(summary.notes)
     warn(summary)
     finish(summary, json=console.json)

@@ -69,7 +69,10 @@ def _summarise(summary: PaintingSummary) -> None:
     )
     if scores := summary.scores:
         say(f"scores: content {scores.content:.3f}  style {scores.style:.3f}  local {scores.local:.3f}")
-    say_notes(summary)
+    say_notes(summary.notes)
+    if isinstance(summary, PaintedClipSummary):
+        say_notes(summary.converted, "converted")
+        say_notes(summary.dropped, "left out")
 
 
 def _text(now: PaintingProgress) -> str:

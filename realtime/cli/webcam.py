@@ -40,7 +40,7 @@ def webcam(
         for recording in summary.recordings:
             sound = f"sound in {recording.sound}" if recording.sound else "no sound"
             say(f"{recording.path}: {recording.frames} pictures, {recording.seconds:.1f} s, {sound}")
-        say_notes(summary)
+        say_notes(summary.notes)
     warn(summary)
     if console.json:
         print_json(summary.to_json())

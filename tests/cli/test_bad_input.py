@@ -7,33 +7,17 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-pytest.importorskip("realtime.stylizer")
-pytest.importorskip("realtime.media.synthetic.demo")
-
 import av
 import numpy as np
-import torch
+import pytest
 
 from realtime.media.synthetic.demo import write_demo_clip
-from realtime.transnet.checkpoint import StyleCard, save_checkpoint
-from realtime.transnet.network import Architecture, TransNet
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clip") / "clip.mp4"
     write_demo_clip(path, seconds=0.5, size=(96, 64))
-    return path
-
-
-@pytest.fixture(scope="module")
-def style(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("style") / "noise.safetensors"
-    architecture = Architecture()
-    save_checkpoint(path, TransNet(architecture), StyleCard("noise", architecture=architecture))
     return path
 
 
@@ -53,13 +37,12 @@ def refused(done: Any, *words: str) -> None:
 
 
 @pytest.fixture
-def run(restyle: Any, style: Path) -> Any:
+def run(restyle: Any, random_style: Path) -> Any:
     """`restyle video` without the lines about the engine."""
 
     def video(*args: object) -> Any:
-        style_option = () if "--style" in args else ("--style", style)
-        device_option = () if "--device" in args else ("--device", "cpu")
-        return restyle("video", *args, *style_option, *device_option, "--quiet", "--json")
+        options = ["--style", random_style, "--backend", "torch", "--device", "cpu", "--quiet", "--json"]
+        return restyle("video", *options, *args)
 
     return video
 

@@ -1,38 +1,50 @@
+"""Messages, the progress bar and the JSON line."""
+
 from __future__ import annotations
 
+import io
 import json
-from dataclasses import dataclass
+import sys
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from realtime.cli.common import BackendName, PrecisionName, clock, parse_time, print_json, progress_bar, progress_text
+from realtime.cli.common import clock, print_json, progress_bar, progress_text, say_notes, say_summary, warn
+from realtime.results import Progress, StageSummary, VideoSummary
 
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("0", 0), ("12.5", 12.5), (".5", 0.5), ("90", 90), ("1:30", 90), ("01:02:03.5", 3723.5), ("100:00:00", 360000)],
+SUMMARY = VideoSummary(
+    input="in.mp4",
+    output="out.mp4",
+    style="x",
+    frames=120,
+    seconds=4.0,
+    fps=30.0,
+    encoder="libx264",
+    stages={name: StageSummary(1.25, 96.0) for name in ("decode", "infer", "encode")},
+    notes=("no compiler here:\na slower path runs",),
+    converted=("audio 1 (vorbis) to aac",),
+    dropped=("video 3 (h264)",),
+    warnings=("2 damaged frames\nwere left out",),
 )
-def test_times(text: str, seconds: float) -> None:
-    assert parse_time(text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "-1", "1:60", "1:75:00", "1:2:3:4", "soon", "1e3", "nan", "inf", "1:", ":30", "1,5"]
-)
-def test_what_is_no_time(text: str) -> None:
-    with pytest.raises(ValueError, match="MM:SS"):
-        parse_time(text)
+def test_a_summary_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    say_summary(SUMMARY)
+    warn(SUMMARY)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "out.mp4: 120 frames in 4.0 s, 30.0 fps (busy: decode 1.2 s, infer 1.2 s, encode 1.2 s; encoder libx264)",
+        "note: no compiler here: a slower path runs",
+        "converted: audio 1 (vorbis) to aac",
+        "left out: video 3 (h264)",
+        "warning: 2 damaged frames were left out",
+    ]
 
 
-@given(st.integers(0, 99), st.integers(0, 59), st.integers(0, 59999))
-def test_every_time_of_day_is_read_back(hours: int, minutes: int, milliseconds: int) -> None:
-    text = f"{hours:02}:{minutes:02}:{milliseconds // 1000:02}.{milliseconds % 1000:03}"
-    assert parse_time(text) == pytest.approx(hours * 3600 + minutes * 60 + milliseconds / 1000)
+def test_notes_with_a_title(capsys: pytest.CaptureFixture[str]) -> None:
+    say_notes(["a", "b"], "hint")
+    assert capsys.readouterr().err == "hint: a\nhint: b\n"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (61, "1:01"), (3725, "1:02:05")])
@@ -40,43 +52,34 @@ def test_clock(seconds: float, text: str) -> None:
     assert clock(seconds) == text
 
 
-def now(**values: Any) -> Any:
-    return SimpleNamespace(**{"frames": 30, "total": 120, "seconds": 3.0, "fps": 10.0, **values})
-
-
 def test_progress_says_what_is_left_or_what_is_gone() -> None:
-    assert progress_text(now()) == "30/120 frames  10.0 fps  0:09 left"
-    assert progress_text(now(total=None)) == "30 frames  10.0 fps  0:03 gone"
-    assert progress_text(now(frames=0, fps=0.0)) == "0/120 frames  0.0 fps  -:-- left"
-    assert progress_text(now(frames=130)).endswith("0:00 left")  # the container's count was too low
+    assert progress_text(Progress(30, 120, 3.0)) == "30/120 frames  10.0 fps  0:09 left"
+    assert progress_text(Progress(30, None, 3.0)) == "30 frames  10.0 fps  0:03 gone"
+    assert progress_text(Progress(0, 120, 3.0)) == "0/120 frames  0.0 fps  -:-- left"
+    assert progress_text(Progress(130, 120, 3.0)).endswith("0:00 left")  # the container's count was too low
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 def test_the_bar_draws_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
     with progress_bar(show=True) as update:
         assert update is None
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
     with progress_bar(show=False) as update:
         assert update is None
     with progress_bar(show=True) as update:
         assert update is not None
-        update(now())
-        update(now(total=None))
+        update(Progress(30, 120, 3.0))
+        update(Progress(60, None, 6.0))
+    assert "30/120 frames" in terminal.getvalue() and "0:06 gone" in terminal.getvalue()
 
 
-@dataclass
-class Card:
-    name: str
-    path: Path
-
-
-def test_json_is_one_line_of_plain_values(capsys: pytest.CaptureFixture[str]) -> None:
-    print_json({"card": Card("näme\n", Path("a.mp4")), "size": (1, 2)})
+def test_json_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"name": "näme\n", "size": (1, 2), "none": None, "path": Path("a.mp4")})
     out = capsys.readouterr().out
-    assert out.count("\n") == 1
-    assert json.loads(out) == {"card": {"name": "näme\n", "path": "a.mp4"}, "size": [1, 2]}
-
-
-def test_the_names_of_engines_are_those_of_the_engines() -> None:
-    base = pytest.importorskip("realtime.engines.base")
-    assert BackendName == base.Backend
-    assert PrecisionName == base.Precision
+    assert out.count("\n") == 1 and "ä" in out
+    assert json.loads(out) == {"name": "näme\n", "size": [1, 2], "none": None, "path": "a.mp4"}

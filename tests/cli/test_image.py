@@ -5,21 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
-from realtime.transnet.checkpoint import StyleCard, save_checkpoint
-from realtime.transnet.network import identity_network
-from tests.cli.conftest import Restyle
+from tests.helpers.commands import Restyle
 
-
-@pytest.fixture
-def style(tmp_path: Path) -> Path:
-    network = identity_network()
-    save_checkpoint(
-        tmp_path / "identity.safetensors", network, StyleCard("identity", architecture=network.architecture)
-    )
-    return tmp_path / "identity.safetensors"
+ENGINE = ["--backend", "torch", "--device", "cpu"]
 
 
 def mixed(folder: Path, number: int) -> None:
@@ -45,7 +35,20 @@ def mixed(folder: Path, number: int) -> None:
             Image.fromarray(gray).save(f"{name}.png")
 
 
-def test_two_hundred_pictures_ten_of_them_broken(restyle: Restyle, tmp_path: Path, style: Path) -> None:
+def test_messages_and_json(restyle: Restyle, tmp_path: Path, gray: Path) -> None:
+    for number in range(2):
+        mixed(tmp_path, number)
+    done = restyle("image", tmp_path, tmp_path / "out", "--style", gray, *ENGINE, "--size", "20", "--json")
+    assert done.code == 0, done.err
+    assert (done.json["images"], done.json["failed"], done.json["style"]) == (2, 0, "gray")
+    lines = done.err.splitlines()
+    assert lines[0].startswith("gray: torch on cpu") and lines[1].startswith(f"{tmp_path / 'out'}: 2 pictures in ")
+    one = restyle("image", tmp_path / "000.jpg", tmp_path / "one.png", "--style", gray, *ENGINE)
+    assert one.out == "" and ": 1 picture in " in one.err
+    assert "at least one image" in restyle("image", tmp_path / "000.jpg", "--style", gray).error
+
+
+def test_two_hundred_pictures_ten_of_them_broken(restyle: Restyle, tmp_path: Path, identity: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     for number in range(200):
@@ -56,7 +59,7 @@ def test_two_hundred_pictures_ten_of_them_broken(restyle: Restyle, tmp_path: Pat
     for number, path in enumerate(broken):
         data = path.read_bytes()
         path.write_bytes((b"", b"words", data[:40], data[: len(data) // 2], b"\0" * 99)[number % 5])
-    done = restyle("image", folder, tmp_path / "out", "--style", style, "--device", "cpu", "--json")
+    done = restyle("image", folder, tmp_path / "out", "--style", identity, *ENGINE, "--json")
     assert done.code == 1
     assert (done.json["images"], done.json["failed"]) == (190, 10)
     for path in broken:
@@ -69,9 +72,9 @@ def test_two_hundred_pictures_ten_of_them_broken(restyle: Restyle, tmp_path: Pat
         assert np.abs(np.asarray(before).astype(int) - np.asarray(after)).max() <= 2
 
 
-def test_one_broken_picture_is_bad_input(restyle: Restyle, tmp_path: Path, style: Path) -> None:
+def test_one_broken_picture_is_bad_input(restyle: Restyle, tmp_path: Path, identity: Path) -> None:
     (tmp_path / "a.png").write_text("words")
-    done = restyle("image", tmp_path / "a.png", tmp_path / "b.png", "--style", style, "--device", "cpu", "--quiet")
+    done = restyle("image", tmp_path / "a.png", tmp_path / "b.png", "--style", identity, *ENGINE, "--quiet")
     assert done.code == 2
     assert "a.png" in done.error and "not an image" in done.error
     assert not (tmp_path / "b.png").exists()

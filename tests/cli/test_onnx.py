@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from realtime.engines.onnx.providers import PROVIDERS, provider_problem
 from realtime.media.files.stills import read_image, write_image
 from realtime.media.synthetic.demo import write_demo_clip
-from realtime.transnet.checkpoint import StyleCard, save_checkpoint
-from realtime.transnet.network import identity_network
 from tests.helpers.networks import rgb_network
 
 
@@ -20,14 +19,6 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("picture") / "gray.png"
     steps = np.arange(40 * 56, dtype=np.uint32).reshape(40, 56, 1) * 97 % 256
     write_image(path, np.repeat(steps.astype(np.uint8), 3, 2))  # grey: 4:2:0 keeps all of it
-    return path
-
-
-@pytest.fixture(scope="module")
-def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("style") / "identity.safetensors"
-    network = identity_network()
-    save_checkpoint(path, network, StyleCard("identity", "Nothing", architecture=network.architecture))
     return path
 
 
@@ -40,7 +31,7 @@ def test_export_and_use(restyle: Any, identity: Path, picture: Path, tmp_path: P
     done = restyle("image", picture, tmp_path / "out.png", "--style", style, "--device", "cpu", "--json")
     assert done.code == 0, done.err
     assert (done.json["backend"], done.json["style"]) == ("onnx", "identity")
-    assert done.err.startswith("Nothing: onnx on cpu")
+    assert done.err.startswith("identity: onnx on cpu")
     away = np.abs(read_image(tmp_path / "out.png").astype(int) - read_image(picture))
     # a file of planes has them in limited range: 219 steps instead of 256
     assert away.max() <= (1 if options[:1] == ["--input"] else 2)
@@ -88,8 +79,6 @@ def test_somebodys_network(restyle: Any, picture: Path, tmp_path: Path) -> None:
 def test_what_is_wrong_is_one_line(
     restyle: Any, picture: Path, tmp_path: Path, style: str, options: list[str], wanted: str
 ) -> None:
-    from realtime.engines.onnx.providers import PROVIDERS, provider_problem
-
     if options[:1] == ["--device"]:
         provider = PROVIDERS.get(options[1].partition(":")[0])
         if provider is not None and not provider_problem(provider):

@@ -1,220 +1,146 @@
-"""`restyle video` and `restyle demo` with a stand-in for the work: what is asked for, and what is said about it."""
+"""`restyle video` and `restyle demo`: real small files, what is said about them, and what is written."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
-from typing import Any
 
 import pytest
 
-from realtime.cli import demo as demo_command
-from realtime.cli import video as video_command
+from tests.helpers.clips import Clip, audio_packets, decoded
+from tests.helpers.commands import Restyle, Result
 
-SUMMARY: dict[str, Any] = {
-    "input": "in.mp4",
-    "output": "out.mp4",
-    "style": "starry-night",
-    "frames": 120,
-    "seconds": 4.0,
-    "fps": 30.0,
-    "backend": "torch",
-    "device": "cpu",
-    "precision": "bf16",
-    "encoder": "libx264",
-    "audio_streams": 1,
-    "stages": {name: {"busy_seconds": 1.25, "fps": 96.0} for name in ("decode", "infer", "encode")},
-    "warnings": [],
-    "notes": [],
-}
+ENGINE = ["--backend", "torch", "--device", "cpu", "--precision", "fp32", "--threads", "1"]
+KEYS = "input output style frames seconds fps backend device precision encoder audio_streams stages notes warnings"
 
 
-class Stylizer:
-    """Stands in for the real one and notes what it is asked for."""
-
-    def __init__(self, style: str, **engine: Any) -> None:
-        self.name, self.asked_of_engine = style, engine
-        self.asked: dict[str, Any] = {}
-        self.summary = dict(SUMMARY)
-        self.style = SimpleNamespace(name=style, label="The Starry Night, Vincent van Gogh, 1889")
-        self.engine = SimpleNamespace(description="torch on cpu, bf16, 2 threads")
-
-    def video(self, input: Path, output: Path, **options: Any) -> dict[str, Any]:
-        self.asked = {"input": input, "output": output, **options}
-        return self.summary
-
-    def videos(self, inputs: list[Path], output: Path, *, done: Any, **options: Any) -> dict[str, Any]:
-        self.asked = {"inputs": inputs, "output": output, **options}
-        entries = [
-            {**self.summary, "status": "done"},
-            {"input": "b.mp4", "output": "out/b.mp4", "status": "failed", "error": "b.mp4: the file is empty"},
-            {"input": "c.mp4", "output": "out/c.mp4", "status": "skipped"},
-        ]
-        for entry in entries:
-            done(entry)
-        counts = {"done": 1, "skipped": 1, "failed": 1, "frames": 120, "seconds": 4.0, "fps": 30.0}
-        return {"output": str(output), "videos": entries, **counts}
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 frames at 25 fps of 96x64 pixels, with sound that MP4 cannot hold as it is."""
+    path = tmp_path_factory.mktemp("clip") / "clip.mkv"
+    return Clip(path, audio=["vorbis"]).make()
 
 
 @pytest.fixture
-def stylizer(monkeypatch: pytest.MonkeyPatch) -> Stylizer:
-    made = Stylizer("none")
+def video(restyle: Restyle, identity: Path):  # type: ignore[no-untyped-def]
+    """Runs `restyle video` with a style that changes nothing."""
 
-    def make(style: str, **engine: Any) -> Stylizer:
-        made.name, made.asked_of_engine = style, engine
-        return made
+    def run(*args: object) -> Result:
+        return restyle("video", "--style", identity, *ENGINE, *args)
 
-    monkeypatch.setattr(video_command, "make_stylizer", make)
-    monkeypatch.setattr(demo_command, "make_stylizer", make)
-    return made
+    return run
 
 
-def test_every_option_arrives(restyle: Any, stylizer: Stylizer) -> None:
-    done = restyle(
-        *"video in.mp4 out.mkv --style a.safetensors --size 640x360 --strength 0.5 --keep-color --start 1:30".split(),
-        *"--end 95.5 --encoder libx265 --quality 22 --compare --overwrite --hdr error --resume --skip-existing".split(),
-        *"--decoder software".split(),
-        *"--backend torch --device cuda:1 --precision fp16 --batch 3 --threads 2".split(),
-    )
+def test_options_reach_the_work(video: Restyle, clip: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.mkv"
+    target.write_bytes(b"old")
+    done = video(
+        clip, target, *"--size 64x48 --strength 0.5 --keep-color --start 0:00.2 --end 0.6 --encoder mpeg4".split(),
+        *"--quality 4 --compare --overwrite --hdr error --decoder software --batch 3 --json".split(),
+    )  # fmt: skip
     assert done.code == 0, done.err
-    assert stylizer.name == "a.safetensors"
-    assert stylizer.asked_of_engine == {
-        "backend": "torch",
-        "device": "cuda:1",
-        "precision": "fp16",
-        "batch": 3,
-        "threads": 2,
-    }
-    assert stylizer.asked == {
-        "input": Path("in.mp4"),
-        "output": Path("out.mkv"),
-        "size": "640x360",
-        "strength": 0.5,
-        "keep_color": True,
-        "start": 90.0,
-        "end": 95.5,
-        "encoder": "libx265",
-        "quality": 22,
-        "compare": True,
-        "overwrite": True,
-        "hdr": "error",
-        "decoder": "software",
-        "resume": True,
-        "skip_existing": True,
-        "progress": None,
-        "trace": None,
-    }
+    summary = done.json
+    assert set(KEYS.split()) <= set(summary)
+    assert (summary["working_size"], summary["frames"], summary["encoder"]) == ("64x48", 10, "mpeg4")
+    assert (summary["style"], summary["backend"], summary["precision"]) == ("identity", "torch", "fp32")
+    pictures = decoded(target)
+    assert (len(pictures), pictures[0].width, pictures[0].height) == (10, 64, 48)
 
 
-def test_the_defaults_leave_everything_as_it_is(restyle: Any, stylizer: Stylizer) -> None:
-    assert restyle("video", "in.mp4", "out.mp4", "--style", "x").code == 0
-    assert stylizer.asked_of_engine == {
-        "backend": "auto",
-        "device": "auto",
-        "precision": "auto",
-        "batch": None,
-        "threads": None,
-    }
-    assert {name: stylizer.asked[name] for name in ("size", "strength", "keep_color", "start", "end", "encoder")} == {
-        "size": None,
-        "strength": 1.0,
-        "keep_color": False,
-        "start": None,
-        "end": None,
-        "encoder": "auto",
-    }
-    assert stylizer.asked["overwrite"] is False
+def test_messages_go_to_stderr(video: Restyle, clip: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.mp4"
+    done = video(clip, target)
+    assert (done.code, done.out) == (0, "")
+    lines = done.err.splitlines()
+    assert lines[0] == "identity: torch on cpu, fp32, 1 thread"
+    assert lines[1].startswith(f"{target}: 24 frames in ") and "encoder libx264" in lines[1]
+    assert any(line.startswith("converted: audio 1 (vorbis)") for line in lines[2:])
+    assert len(audio_packets(target)) == 1
 
 
-def test_messages_go_to_stderr(restyle: Any, stylizer: Stylizer) -> None:
-    stylizer.summary["notes"] = ["no compiler here: a slower path runs"]
-    stylizer.summary["converted"] = ["audio 1 (vorbis) to aac"]
-    stylizer.summary["dropped"] = ["video 3 (h264)"]
-    stylizer.summary["warnings"] = ["2 damaged frames\nwere left out"]
-    done = restyle("video", "in.mp4", "out.mp4", "--style", "x")
-    assert done.out == ""
-    assert done.err.splitlines() == [
-        "The Starry Night, Vincent van Gogh, 1889: torch on cpu, bf16, 2 threads",
-        "out.mp4: 120 frames in 4.0 s, 30.0 fps (busy: decode 1.2 s, infer 1.2 s, encode 1.2 s; encoder libx264)",
-        "note: no compiler here: a slower path runs",
-        "converted: audio 1 (vorbis) to aac",
-        "left out: video 3 (h264)",
-        "warning: 2 damaged frames were left out",
-    ]
+def test_json_is_the_last_line_and_quiet_says_nothing(video: Restyle, clip: Path, tmp_path: Path) -> None:
+    done = video(clip, tmp_path / "out.mkv", "--json", "--quiet")
+    assert (done.code, done.err, len(done.out.splitlines())) == (0, "", 1)
+    assert done.json["output"] == str(tmp_path / "out.mkv")
+    assert set(done.json["stages"]) == {"decode", "infer", "encode"}
 
 
-def test_json_is_the_summary_and_the_last_line(restyle: Any, stylizer: Stylizer) -> None:
-    done = restyle("video", "in.mp4", "out.mp4", "--style", "x", "--json")
-    assert done.json == SUMMARY
-    assert len(done.out.splitlines()) == 1
-    assert "120 frames" in done.err
+def test_quiet_does_not_hide_warnings(video: Restyle, clip: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(clip.read_bytes()[: clip.stat().st_size * 2 // 3])
+    done = video(cut, tmp_path / "out.mkv", "--quiet")
+    assert done.code == 0
+    assert done.err.startswith("warning: ") and "cut.mkv" in done.err
 
 
-def test_quiet_says_only_what_may_be_wrong(restyle: Any, stylizer: Stylizer) -> None:
-    stylizer.summary["warnings"] = ["the sound is shorter"]
-    stylizer.summary["notes"] = ["something"]
-    assert restyle("video", "in.mp4", "out.mp4", "--style", "x", "-q").err == "warning: the sound is shorter\n"
-
-
-def test_many_files(restyle: Any, stylizer: Stylizer, tmp_path: Path) -> None:
-    """One line a file, a summary, and exit code 1 for the one that failed; the object is printed all the same."""
-    stylizer.summary["output"] = "out/a.mp4"
-    names = [tmp_path / name for name in ("a.mp4", "b.mp4", "c.mp4")]
-    done = restyle("video", *names, tmp_path / "out", "--style", "x", "--json", "--format", "mkv", "--skip-existing")
+def test_several_files(video: Restyle, clip: Path, tmp_path: Path) -> None:
+    """A line for each, a summary, and exit code 1 for the one that failed; the object is printed all the same."""
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    out.mkdir()
+    (folder / "a.mkv").write_bytes(clip.read_bytes())
+    (folder / "b.mkv").write_bytes(b"no video")
+    (folder / "c.mkv").write_bytes(clip.read_bytes())
+    (out / "c.mov").write_bytes(b"there already")
+    done = video(folder, out, "--json", "--format", "mov", "--skip-existing", "--end", "0.2")
     assert done.code == 1
-    assert (stylizer.asked["inputs"], stylizer.asked["output"]) == (names, tmp_path / "out")
-    assert (stylizer.asked["format"], stylizer.asked["skip_existing"]) == ("mkv", True)
-    assert done.json["failed"] == 1
+    assert (done.json["done"], done.json["skipped"], done.json["failed"], done.json["frames"]) == (1, 1, 1, 5)
     assert [entry["status"] for entry in done.json["videos"]] == ["done", "failed", "skipped"]
-    assert [line.partition(" (")[0] for line in done.err.splitlines()[1:]] == [
-        "out/a.mp4: 120 frames in 4.0 s, 30.0 fps",
-        "failed: b.mp4: the file is empty",
-        "out/c.mp4: exists, skipped",
-        f"{tmp_path / 'out'}: 1 restyled, 1 skipped, 1 failed; 120 frames in 4.0 s, 30.0 fps",
-    ]
+    lines = [line for line in done.err.splitlines()[1:] if not line.startswith(("note:", "converted:"))]
+    assert lines[0].startswith(f"{out / 'a.mov'}: 5 frames in ")
+    assert lines[1].startswith("failed: ") and "b.mkv" in lines[1]
+    assert lines[2] == f"{out / 'c.mov'}: exists, skipped"
+    assert lines[3].startswith(f"{out}: 1 restyled, 1 skipped, 1 failed; 5 frames in ")
 
 
-def test_many_files_need_a_folder(restyle: Any, stylizer: Stylizer) -> None:
-    assert "folder" in restyle("video", "a.mp4", "b.mp4", "out.mp4", "--style", "x").error
-    assert "at least one video" in restyle("video", "a.mp4", "--style", "x").error
+def test_a_file_into_a_folder(video: Restyle, tmp_path: Path) -> None:
+    source = Clip(tmp_path / "in.avi", frames=5, codec="mpeg4").make()
+    (tmp_path / "out").mkdir()
+    done = video(source, tmp_path / "out", "--json", "-q")
+    assert done.json["output"] == str(tmp_path / "out" / "in.avi")
+    assert len(decoded(tmp_path / "out" / "in.avi")) == 5
 
 
-def test_a_file_into_a_folder(restyle: Any, stylizer: Stylizer, tmp_path: Path) -> None:
-    done = restyle("video", "in.wmv", tmp_path, "--style", "x", "--json")
-    assert done.json == SUMMARY
-    assert stylizer.asked["output"] == tmp_path / "in.mp4"
-
-
-@pytest.fixture
-def _clip(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stand-in for the demo clip."""
-    module = ModuleType("realtime.media.synthetic.demo")
-    module.write_demo_clip = lambda path, **options: Path(path).write_bytes(b"clip")  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "realtime.media.synthetic.demo", module)
-
-
-@pytest.mark.usefixtures("_clip")
-def test_demo_restyles_a_generated_clip(
-    restyle: Any, stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    done = restyle("demo", "--json")
+def test_on_two_devices(video: Restyle, clip: Path, tmp_path: Path) -> None:
+    done = video(clip, tmp_path / "out.mkv", "--device", "cpu,cpu", "--json")
     assert done.code == 0, done.err
-    assert stylizer.name == "starry-night"
-    assert stylizer.asked["output"] == Path("restyle-demo.mp4")
-    assert not stylizer.asked["input"].exists()  # the clip is gone again
-    assert done.json["input"] == "generated"
-    assert str(tmp_path / "restyle-demo.mp4") in done.err
+    assert any("painted on cpu alone" in note for note in done.json["notes"])
+    assert "an engine on each of cpu, cpu" in done.err
 
 
-@pytest.mark.usefixtures("_clip")
-def test_demo_does_not_replace_a_file(restyle: Any, stylizer: Stylizer, tmp_path: Path) -> None:
-    output = tmp_path / "mine.mp4"
-    output.write_bytes(b"precious")
-    done = restyle("demo", output)
-    assert done.code == 2
-    assert "--overwrite" in done.error
-    assert output.read_bytes() == b"precious"
-    assert restyle("demo", output, "--overwrite").code == 0
-    assert stylizer.asked["overwrite"] is True
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["a.mp4", "b.mp4", "out.mp4"], "folder"),
+        (["a.mp4"], "at least one video"),
+        (["a.mp4", "out.mp4", "--device", "cpu,auto"], "name each of several devices"),
+        (["a.mp4", "b.mp4", "out", "--profile", "trace.json"], "--profile is for one video"),
+        (["a.mp4", "out.mp4", "--device", "cpu,cpu", "--profile", "trace.json"], "--profile is for one device"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_does_not_go_together(restyle: Restyle, args: list[str], words: str) -> None:
+    done = restyle("video", *args, "--style", "starry-night")
+    assert done.code == 2 and words in done.error
+
+
+# The demonstration
+
+
+def test_demo_restyles_a_generated_clip(restyle: Restyle, gray: Path, tmp_path: Path) -> None:
+    target = tmp_path / "demo.mp4"
+    done = restyle("demo", target, "--seconds", "0.3", "--style", gray, *ENGINE, "--json")
+    assert done.code == 0, done.err
+    assert (done.json["input"], done.json["style"], done.json["audio_streams"]) == ("generated", "gray", 1)
+    assert len(decoded(target)) == done.json["frames"] > 5
+    assert str(target) in done.err.splitlines()[-1]
+
+
+def test_demo_does_not_replace_a_file(restyle: Restyle, gray: Path, tmp_path: Path) -> None:
+    target = tmp_path / "mine.mp4"
+    target.write_bytes(b"precious")
+    args = ["demo", target, "--seconds", "0.1", "--style", gray, *ENGINE]
+    done = restyle(*args)
+    assert done.code == 2 and "--overwrite" in done.error
+    assert target.read_bytes() == b"precious"
+    assert restyle(*args, "--overwrite").code == 0
+    assert decoded(target)

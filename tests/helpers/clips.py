@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -139,6 +139,12 @@ def decoded(path: Path) -> list[Any]:
     """All pictures of a file's first video stream, as PyAV decodes them."""
     with av.open(str(path), metadata_errors="replace") as container:
         return list(container.decode(container.streams.video[0]))
+
+
+def rgb_pictures(path: Path) -> Iterator[tuple[float, np.ndarray]]:
+    """(time in seconds, (H, W, 3) uint8 RGB) of every picture of a file's first video stream."""
+    for picture in decoded(path):
+        yield float(picture.time), picture.to_ndarray(format="rgb24")
 
 
 def audio_packets(path: Path) -> list[tuple[str, list[bytes], list[float]]]:

@@ -71,3 +71,30 @@ class HostRuntime(CudaRuntime):
 
     def trim(self) -> None:
         self.log.append("trim")
+
+
+class FailingRuntime(HostRuntime):
+    """A device that fails when pinned memory is asked for the n-th time.
+
+    Args:
+        left: how often it works before that.
+    """
+
+    def __init__(self, left: int) -> None:
+        super().__init__()
+        self.left = left
+
+    def pinned(self, *shape: int) -> Tensor:
+        self.left -= 1
+        if self.left < 0:
+            raise torch.AcceleratorError("CUDA error: unspecified launch failure")
+        return super().pinned(*shape)
+
+
+class ScarceRuntime(HostRuntime):
+    """A device with memory for two frames."""
+
+    def pinned(self, *shape: int) -> Tensor:
+        if shape[0] > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().pinned(*shape)

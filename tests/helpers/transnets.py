@@ -1,4 +1,4 @@
-"""Random TransNets of every kind."""
+"""Small TransNets: random ones of every kind, and one that paints in gray."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from itertools import product
 import torch
 from torch import nn
 
-from realtime.transnet.network import Architecture, TransNet
+from realtime.options import EngineOptions
+from realtime.transnet.network import CENTER, SCALE, Architecture, TransNet
+
+CPU = EngineOptions(backend="torch", device="cpu", precision="fp32", threads=1)
+"""The engine of tests that judge something else: exact, and not chosen by a measurement."""
 
 SMALL = Architecture(width=8, body=16, dilations=(1, 2))
 
@@ -34,4 +38,18 @@ def random_network(architecture: Architecture, seed: int = 0) -> TransNet:
     with torch.no_grad():
         for value in network.parameters():
             value.add_(torch.randn(value.shape, generator=generator) * 0.1)
+    return network
+
+
+GRAY = 200
+"""The brightness in which `gray_network` paints."""
+
+
+def gray_network() -> TransNet:
+    """A network that paints everything in one gray."""
+    network = TransNet(Architecture(width=8, body=16, dilations=(), norm="none", contours=())).eval()
+    network.requires_grad_(False)
+    assert network.out.bias is not None
+    network.out.weight.zero_()
+    network.out.bias.copy_(torch.tensor([(GRAY - CENTER) / SCALE] * 16 + [0.0] * 8))
     return network

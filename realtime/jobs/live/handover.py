@@ -15,18 +15,18 @@ class Handover:
         self._shown: list[float] = []
         self._closed = False
         lock = threading.Lock()
-        self._given, self._recordingn = threading.Condition(lock), threading.Condition(lock)
+        self._given, self._taken = threading.Condition(lock), threading.Condition(lock)
 
     def give(self, picture: Picture) -> float | None:
         """Waits until the picture was shown; returns when, or None where nothing is shown any more."""
-        with self._recordingn:
+        with self._taken:
             if self._closed:
                 return None
             self._picture = picture
             self._shown.clear()
             self._given.notify()
             while not self._shown and not self._closed:
-                self._recordingn.wait()
+                self._taken.wait()
             return self._shown[0] if self._shown else None
 
     def next(self, seconds: float) -> Picture | None:
@@ -39,12 +39,12 @@ class Handover:
 
     def done(self, shown: float) -> None:
         """Tells `give` that the picture was shown."""
-        with self._recordingn:
+        with self._taken:
             self._shown.append(shown)
-            self._recordingn.notify()
+            self._taken.notify()
 
     def close(self) -> None:
         """Ends the waiting of `give`, for good."""
-        with self._recordingn:
+        with self._taken:
             self._closed = True
-            self._recordingn.notify()
+            self._taken.notify()

@@ -272,8 +272,9 @@ class Session:
             message = f"no picture for {now - self._recent[-1][0]:.0f} s"
         if not message and now < self._message_until:
             message = self._message
-        if not message and not self._painter.styles[controls.look.style].ready:
-            message = f"opening {controls.style}"
+        style = self._painter.styles[controls.look.style]
+        if not message and not style.ready:
+            message = style.problem or f"opening {style.name}"
         active = self._recording
         lines: tuple[str, ...] = ()
         if controls.overlay and self._last is not None:

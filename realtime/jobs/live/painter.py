@@ -24,11 +24,13 @@ class Style(Protocol):
 
     Attributes:
         name: of the style.
-        ready: whether it can paint without delay; set by `LivePainter.warm_up`, or by whoever opens the style later.
+        ready: whether it can paint without delay.
+        problem: why it cannot be opened; empty where nothing is wrong.
     """
 
     name: str
     ready: bool
+    problem: str
 
     def paint(self, frame: Frame, paint: PaintOptions) -> Frame:
         """Paints one frame; see `realtime.engines.base.Engine.stylize`."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from realtime.engines.painter import FramePainter
-from realtime.errors import RestyleError
+from realtime.errors import RestyleError, one_line
 from realtime.frames import Frame
 from realtime.options import EngineOptions, PaintOptions
 
@@ -22,11 +22,13 @@ class LiveStyle:
     Attributes:
         name: of the style.
         ready: whether it can paint without delay.
+        problem: why it cannot be opened; empty where nothing is wrong.
     """
 
     def __init__(self, style: str | Path, options: EngineOptions) -> None:
         self.name = str(style)
         self.ready = False
+        self.problem = ""
         self._style, self._options = style, options
         self._painter: FramePainter | None = None
 
@@ -72,9 +74,13 @@ class LiveStyles:
         self._waiting = self.all[len(named) :]
         self._stopped = threading.Event()
         self._opener: threading.Thread | None = None
-        for style in self.all[: len(named)]:
-            style.open()
-            style.ready = True
+        try:
+            for style in self.all[: len(named)]:
+                style.open()
+                style.ready = True
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> LiveStyles:
         return self
@@ -83,7 +89,7 @@ class LiveStyles:
         self.close()
 
     def open_others(self, sample: Frame) -> None:
-        """Opens the other styles in a thread, one after the other. One that fails stays unready.
+        """Opens the other styles in a thread, one after the other. One that fails has a `problem`.
 
         Args:
             sample: a frame of the working size, for a first run of each.
@@ -95,9 +101,10 @@ class LiveStyles:
                     return
                 try:
                     style.paint(sample, PaintOptions())
-                except RestyleError:
-                    continue
-                style.ready = True
+                except RestyleError as error:
+                    style.problem = one_line(error)
+                else:
+                    style.ready = True
 
         self._opener = threading.Thread(target=work, name="restyle-styles", daemon=True)
         self._opener.start()

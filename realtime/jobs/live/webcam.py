@@ -100,7 +100,8 @@ def run_live(
                 announce("press h in the window for the keys, q to quit")
         live_styles.open_others(planes.scale(source.sample, *painter.controller.size))
         outcome = session.run()
-        return _summary(source, painter, controls, outcome, engine, sinks, began)
+        problems = tuple(style.problem for style in live_styles.all if style.problem)
+        return _summary(source, painter, controls, outcome, engine, sinks, began, problems)
 
 
 def _summary(
@@ -111,6 +112,7 @@ def _summary(
     engine: Engine,
     sinks: Sequence[VirtualCamera],
     began: float,
+    problems: tuple[str, ...],
 ) -> LiveSummary:
     return LiveSummary(
         source=source.description,
@@ -136,7 +138,7 @@ def _summary(
         virtual_camera=sinks[0].device if sinks else None,
         end=outcome.end,
         notes=(*engine.notes, *outcome.notes),
-        warnings=(*([source.lost] if source.lost else []), *outcome.warnings),
+        warnings=(*([source.lost] if source.lost else []), *outcome.warnings, *problems),
     )
 
 

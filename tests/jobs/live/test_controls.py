@@ -7,10 +7,11 @@ import pytest
 from realtime.jobs.live.controls import HELP, Controls
 from realtime.jobs.live.painter import Look
 from realtime.media.live.window import KEY_NAMES
+from realtime.options import PaintOptions
 
 
-def controls(**look: object) -> Controls:
-    return Controls(["a", "b", "c"], Look(**look))  # type: ignore[arg-type]
+def controls(strength: float = 1.0, **look: object) -> Controls:
+    return Controls(["a", "b", "c"], Look(paint=PaintOptions(strength=strength), **look))  # type: ignore[arg-type]
 
 
 def test_styles_by_name_of_their_neighbours_and_by_number() -> None:
@@ -25,15 +26,15 @@ def test_styles_by_name_of_their_neighbours_and_by_number() -> None:
 def test_strength_stays_between_0_and_1() -> None:
     keys = controls()
     keys.press("+")
-    assert keys.look.strength == 1
+    assert keys.look.paint.strength == 1
     for _ in range(4):
         keys.press("-")
-    assert keys.look.strength == 0.6
+    assert keys.look.paint.strength == 0.6
     for _ in range(20):
         keys.press("_")
-    assert keys.look.strength == 0
+    assert keys.look.paint.strength == 0
     keys.press("=")
-    assert keys.look.strength == 0.1
+    assert keys.look.paint.strength == 0.1
 
 
 def test_hold() -> None:
@@ -47,7 +48,7 @@ def test_hold() -> None:
     assert keys.look.hold == 14
 
 
-@pytest.mark.parametrize(("key", "name"), [("c", "keep_color"), ("v", "split"), ("m", "mirror"), ("space", "freeze")])
+@pytest.mark.parametrize(("key", "name"), [("v", "split"), ("m", "mirror"), ("space", "freeze")])
 def test_switches(key: str, name: str) -> None:
     keys = controls()
     before = keys.look

@@ -14,12 +14,13 @@ import pytest
 from realtime.errors import RestyleError, StageError
 from realtime.frames import Frame
 from realtime.jobs.live.controls import Controls
-from realtime.jobs.live.loop import NoScreen, Session, percentile
-from realtime.jobs.live.painter import Look, Painter
-from realtime.jobs.live.recording import Take, free_name
-from realtime.jobs.live.resolution_controller import Governor
+from realtime.jobs.live.loop import NoScreen, Session
+from realtime.jobs.live.painter import LivePainter, Look
+from realtime.jobs.live.recording import ActiveRecording, free_name
+from realtime.jobs.live.resolution_controller import ResolutionController
 from realtime.media.live.camera import Shot
 from realtime.media.live.overlay import Overlay
+from realtime.options import PaintOptions
 from tests.helpers.clips import decoded
 from tests.helpers.planes import flat
 
@@ -27,7 +28,7 @@ SIZE = (64, 48)
 
 
 class Source:
-    """Gives pictures whose brightness tells their number, as fast as the test lets it."""
+    """Pictures whose brightness tells their number, as fast as `wait` lets them come."""
 
     def __init__(self, count: int, wait: Callable[[int], object] = lambda number: None) -> None:
         self.count, self.wait, self.rate, self.status, self.lost = count, wait, 30.0, "", ""
@@ -52,9 +53,9 @@ class Same:
     """A style that changes nothing."""
 
     def __init__(self, name: str = "same", work: Callable[[Frame], object] = lambda frame: None) -> None:
-        self.name, self.work = name, work
+        self.name, self.ready, self.problem, self.work = name, True, "", work
 
-    def paint(self, frame: Frame, *, strength: float, keep_color: bool) -> Frame:
+    def paint(self, frame: Frame, paint: PaintOptions) -> Frame:
         self.work(frame)
         return frame
 
@@ -81,22 +82,27 @@ class Seen(NoScreen):
         self.full += 1
 
 
+def one_at_a_time(count: int, screen: Seen) -> Source:
+    """A source whose pictures wait until the one before was shown, so that none is dropped under any load."""
+    source = Source(count)
+
+    def wait(number: int) -> None:
+        while len(screen.levels) < number and not source.stopped.wait(0.001):
+            pass
+
+    source.wait = wait
+    return source
+
+
 def session(source: Any, screen: Any = None, styles: Any = None, **options: Any) -> Session:
     styles = styles or [Same()]
     controls = Controls([style.name for style in styles], Look())
-    return Session(source, Painter(styles, Governor((SIZE,))), screen or Seen(), controls, **options)
+    return Session(source, LivePainter(styles, ResolutionController((SIZE,))), screen or Seen(), controls, **options)
 
 
 def test_nothing_is_dropped_where_there_is_time() -> None:
-    """The source waits here until each picture was shown, so that no load can make it drop one."""
     screen = Seen()
-
-    def shown(number: int) -> None:
-        while len(screen.levels) < number:
-            time.sleep(0.001)
-
-    run = session(Source(60, shown), screen)
-    done = run.run()
+    done = session(one_at_a_time(60, screen), screen).run()
     assert (done.frames_in, done.frames_out, done.dropped, done.end) == (60, 60, 0, "source ended")
     assert screen.levels == list(range(60))
     assert screen.threads == {"MainThread"}  # a window's own
@@ -220,6 +226,24 @@ def test_keys_change_the_picture_and_the_overlay() -> None:
     assert "ms" in figures and "dropped" in figures
 
 
+def test_the_overlay_says_why_the_chosen_style_is_not_shown_yet() -> None:
+    """The second style is being opened; then it fails to open. The first goes on being shown."""
+    late = Same("late")
+    late.ready = False
+
+    def keys(shown: int) -> list[str]:
+        message = screen.overlays[-1].message if screen.overlays else ""
+        if shown == 2:
+            return ["n"]
+        if message == "opening late":
+            late.problem = "late: damaged"
+        return ["q"] if message == "late: damaged" else []
+
+    screen = Seen(keys)
+    done = session(Source(10**9, lambda n: time.sleep(0.002)), screen, [Same("first"), late], seconds=60).run()
+    assert done.end == "quit"
+
+
 def test_the_user_is_told_when_the_source_is_lost() -> None:
     """No picture comes, and still the window says why and hears keys."""
     source = Source(10**9)
@@ -259,8 +283,8 @@ def test_every_shown_picture_goes_to_the_virtual_camera() -> None:
 # Recordings
 
 
-class Spy(Take):
-    """A take that remembers what it was given."""
+class Spy(ActiveRecording):
+    """A recording that remembers what it was given."""
 
     def __init__(self, path: Path, first: Frame) -> None:
         super().__init__(path, first, rate=30, own=None, microphone=None, need_sound=False, source="test", quality=5)
@@ -273,38 +297,39 @@ class Spy(Take):
 
 def test_a_recording_holds_what_was_shown_when_it_was_shown(tmp_path: Path) -> None:
     screen, path = Seen(), tmp_path / "a.mp4"
-    take = Spy(path, flat(*SIZE[::-1], 20))
-    done = session(Source(40, lambda n: time.sleep(0.01)), screen, first_take=take).run()
+    active = Spy(path, flat(*SIZE[::-1], 20))
+    done = session(one_at_a_time(40, screen), screen, first_recording=active).run()
     (recording,) = done.recordings
     assert recording.frames == done.frames_out == len(screen.levels)
-    assert [value - 20 for value, _ in take.given] == screen.levels
+    assert [value - 20 for value, _ in active.given] == screen.levels
     pictures = decoded(path)
-    for picture, (value, shown) in zip(pictures, take.given, strict=True):
-        assert abs(float(picture.time) - (shown - take.given[0][1])) < 0.0005
+    for picture, (value, shown) in zip(pictures, active.given, strict=True):
+        assert abs(float(picture.time) - (shown - active.given[0][1])) < 0.0005
         assert abs(float(np.median(picture.to_ndarray()[: SIZE[1]])) - value) <= 2
 
 
 def test_recordings_by_key(tmp_path: Path) -> None:
-    takes: list[Spy] = []
+    made: list[Spy] = []
 
     def begin(first: Frame) -> Spy:
-        takes.append(Spy(free_name(tmp_path / "a.mp4"), first))
-        return takes[-1]
+        made.append(Spy(free_name(tmp_path / "a.mp4"), first))
+        return made[-1]
 
     state = {"pressed": 0}
 
     def keys(shown: int) -> list[str]:
         """Record, wait until something is in it, stop; twice; then quit."""
-        recording = run._take is not None
-        written = bool(takes) and len(takes[-1].given) >= 5
-        wanted = [not recording and not takes, recording and written, len(done) == 1 and not recording]
-        wanted += [recording and len(takes) == 2 and written, len(done) == 2]
+        recording = screen.overlays[-1].recording if screen.overlays else False
+        written = bool(made) and len(made[-1].given) >= 5
+        wanted = [not recording and not made, recording and written, len(done) == 1 and not recording]
+        wanted += [recording and len(made) == 2 and written, len(done) == 2]
         if state["pressed"] < 5 and wanted[state["pressed"]]:
             state["pressed"] += 1
             return ["q" if state["pressed"] == 5 else "r"]
         return []
 
-    run = session(Source(10**9, lambda n: time.sleep(0.002)), Seen(keys), take=begin, seconds=120)
+    screen = Seen(keys)
+    run = session(Source(10**9, lambda n: time.sleep(0.002)), screen, record=begin, seconds=120)
     done = run.outcome.recordings
     outcome = run.run()
     assert outcome.end == "quit"
@@ -320,9 +345,10 @@ def test_a_recording_that_fails_ends_alone(tmp_path: Path) -> None:
                 raise RestyleError("a.mkv: the disk is full; what was written is kept")
             super().write(frame, captured=captured, shown=shown)
 
-    take = Broken(tmp_path / "a.mkv", flat(*SIZE[::-1], 20))
-    done = session(Source(30, lambda n: time.sleep(0.005)), first_take=take).run()
-    assert done.frames_out > 4
+    active = Broken(tmp_path / "a.mkv", flat(*SIZE[::-1], 20))
+    screen = Seen()
+    done = session(one_at_a_time(30, screen), screen, first_recording=active).run()
+    assert done.frames_out == 30
     (recording,) = done.recordings
     assert recording.frames == 4 and "disk is full" in recording.problem
     assert any("disk is full" in warning for warning in done.warnings)
@@ -334,7 +360,7 @@ def test_what_cannot_be_recorded_or_saved_is_said(tmp_path: Path) -> None:
         raise RestyleError("the folder is gone")
 
     screen = Seen(lambda shown: {3: ["r"], 6: ["s"]}.get(shown, []))
-    done = session(Source(60, lambda n: time.sleep(0.005)), screen, take=refuse, save=refuse).run()
+    done = session(one_at_a_time(60, screen), screen, record=refuse, save=refuse).run()
     assert {"no recording: the folder is gone", "no snapshot: the folder is gone"} <= set(done.warnings)
     assert done.end == "source ended" and done.recordings == []
 
@@ -354,17 +380,6 @@ def test_a_snapshot(tmp_path: Path) -> None:
         pressed.set()
         return ["s"]
 
-    done = session(Source(60, lambda n: time.sleep(0.005)), Seen(keys), save=save).run()
+    screen = Seen(keys)
+    done = session(one_at_a_time(60, screen), screen, save=save).run()
     assert done.snapshots == 1 and len(saved) == 1
-
-
-def test_free_name(tmp_path: Path) -> None:
-    assert free_name(tmp_path / "a.mp4").name == "a.mp4"
-    for name in ("a.mp4", "a-2.mp4"):
-        (tmp_path / name).touch()
-    assert free_name(tmp_path / "a.mp4").name == "a-3.mp4"
-
-
-def test_percentile() -> None:
-    values = [float(n) for n in range(100)]
-    assert (percentile(values, 0.5), percentile(values, 0.99), percentile([], 0.5)) == (50, 99, 0)

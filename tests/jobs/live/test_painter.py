@@ -10,26 +10,30 @@ import numpy as np
 import pytest
 
 from realtime.frames import Frame
-from realtime.jobs.live.painter import BLEND_SECONDS, Look, Painter
-from realtime.jobs.live.resolution_controller import Governor, ladder
+from realtime.jobs.live.painter import BLEND_SECONDS, LivePainter, Look
+from realtime.jobs.live.resolution_controller import ResolutionController, ladder
 from realtime.media.convert.planes import mirror
 from realtime.media.live.camera import Shot
+from realtime.options import PaintOptions
 from tests.helpers.planes import flat, noise
 
 PERIOD = 1 / 30
+SOURCE = PaintOptions(strength=0)
 
 
 class Flat:
     """Paints everything in one brightness; takes its time on the test's clock."""
 
     def __init__(self, name: str, level: int, cost: float = 0.0) -> None:
-        self.name, self.level, self.cost, self.calls, self.sizes = name, level, cost, 0, []
+        self.name, self.ready, self.problem = name, True, ""
+        self.level, self.cost, self.calls = level, cost, 0
+        self.sizes: list[tuple[int, int]] = []
 
-    def paint(self, frame: Frame, *, strength: float, keep_color: bool) -> Frame:
+    def paint(self, frame: Frame, paint: PaintOptions) -> Frame:
         NOW[0] += self.cost
         self.calls += 1
         self.sizes.append((frame.width, frame.height))
-        self.last = (frame, strength, keep_color)
+        self.last = (frame, paint)
         return frame.with_planes(np.full_like(frame.y, self.level), frame.u, frame.v)
 
 
@@ -37,11 +41,11 @@ NOW = [0.0]
 BESIDE: list[Callable[[], None]] = []
 
 
-def painter(*styles: Flat, size: tuple[int, int] = (64, 48), adapt: bool = False) -> Painter:
+def painter(*styles: Flat, size: tuple[int, int] = (64, 48), adapt: bool = False) -> LivePainter:
     NOW[0] = 100.0
     BESIDE.clear()
-    governor = Governor(ladder(*size) if adapt else (size,))
-    return Painter(styles, governor, clock=lambda: NOW[0], beside=BESIDE.append)
+    controller = ResolutionController(ladder(*size) if adapt else (size,))
+    return LivePainter(styles, controller, clock=lambda: NOW[0], beside=BESIDE.append)
 
 
 def shots(frame: Frame, count: int = 10_000):  # type: ignore[no-untyped-def]
@@ -91,14 +95,14 @@ def test_back_and_forth_in_the_middle_of_a_blend_makes_no_jump() -> None:
 
 def test_strength_0_costs_no_network() -> None:
     a, frame = Flat("a", 50), noise(48, 64)
-    picture = painter(a).paint(next(shots(frame)), Look(strength=0), PERIOD)
+    picture = painter(a).paint(next(shots(frame)), Look(paint=SOURCE), PERIOD)
     assert a.calls == 0 and np.array_equal(picture.frame.y, frame.y)
 
 
 def test_strength_and_colour_reach_the_network() -> None:
     a = Flat("a", 50)
-    painter(a).paint(next(shots(noise(48, 64))), Look(strength=0.4, keep_color=True), PERIOD)
-    assert a.last[1:] == (0.4, True)
+    painter(a).paint(next(shots(noise(48, 64))), Look(paint=PaintOptions(strength=0.4, keep_color=True)), PERIOD)
+    assert a.last[1] == PaintOptions(strength=0.4, keep_color=True)
 
 
 def test_split_mirror_and_freeze() -> None:
@@ -106,9 +110,9 @@ def test_split_mirror_and_freeze() -> None:
     paint = painter(Flat("a", 50))
     split = paint.paint(next(shots(frame)), Look(split=True), PERIOD).frame
     assert np.array_equal(split.y[:, :28], frame.y[:, :28]) and (split.y[:, 36:] == 50).all()
-    look = Look(strength=0, mirror=True)
+    look = Look(paint=SOURCE, mirror=True)
     assert np.array_equal(paint.paint(next(shots(frame)), look, PERIOD).frame.y, mirror(frame).y)
-    look = Look(strength=0, freeze=True)
+    look = Look(paint=SOURCE, freeze=True)
     assert np.array_equal(paint.paint(next(shots(frame)), look, PERIOD).frame.y, frame.y)
     assert np.array_equal(paint.paint(next(shots(other)), look, PERIOD).frame.y, frame.y)
     thawed = paint.paint(next(shots(other)), replace(look, freeze=False), PERIOD)
@@ -132,7 +136,7 @@ def test_a_slow_network_works_at_a_smaller_size_and_the_picture_keeps_its_own() 
     a = Flat("a", 50)
     paint, source = painter(a, size=(1280, 720), adapt=True), shots(noise(720, 1280))
     for _ in range(40):
-        width, height = paint.governor.size
+        width, height = paint.controller.size
         a.cost = width * height / 16e6
         picture = paint.paint(next(source), Look(), PERIOD)
         assert picture.frame.y.shape == (720, 1280)
@@ -140,7 +144,7 @@ def test_a_slow_network_works_at_a_smaller_size_and_the_picture_keeps_its_own() 
             BESIDE.pop()()
     width, height = picture.size
     assert width * height / 16e6 < PERIOD and a.sizes[-1] == (width, height)
-    assert paint.governor.changes == 1
+    assert paint.controller.changes == 1
 
 
 def test_another_size_is_prepared_beside_the_painting() -> None:
@@ -156,10 +160,10 @@ def test_another_size_is_prepared_beside_the_painting() -> None:
 
 def test_what_goes_wrong_beside_the_painting_is_told() -> None:
     class Broken(Flat):
-        def paint(self, frame: Frame, *, strength: float, keep_color: bool) -> Frame:
+        def paint(self, frame: Frame, paint: PaintOptions) -> Frame:
             if frame.width < 1280:
                 raise ZeroDivisionError("no such size")
-            return super().paint(frame, strength=strength, keep_color=keep_color)
+            return super().paint(frame, paint)
 
     paint, source = painter(Broken("a", 50, cost=0.1), size=(1280, 720), adapt=True), shots(flat(720, 1280, 100))
     while not BESIDE:
@@ -173,5 +177,5 @@ def test_warm_up_runs_every_style_at_the_size_that_will_be_used() -> None:
     a, b = Flat("a", 50, cost=0.1), Flat("b", 60, cost=0.1)
     paint = painter(a, b, size=(1280, 720), adapt=True)
     paint.warm_up(flat(720, 1280, 100), PERIOD)
-    assert paint.governor.size != (1280, 720)
-    assert a.sizes[-1] == b.sizes[-1] == paint.governor.size
+    assert paint.controller.size != (1280, 720)
+    assert a.sizes[-1] == b.sizes[-1] == paint.controller.size

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.jobs.live.resolution_controller import Governor, ladder
+from realtime.jobs.live.resolution_controller import ResolutionController, ladder
 
 PERIOD = 1 / 30
 
@@ -25,11 +25,11 @@ def test_the_ladder_goes_down_and_keeps_the_shape(width: int, height: int) -> No
 class Machine:
     """Paints so many pixels a second, plus a millisecond a picture."""
 
-    def __init__(self, governor: Governor, pixels_per_second: float) -> None:
-        self.governor, self.speed, self.now = governor, pixels_per_second, 0.0
+    def __init__(self, controller: ResolutionController, pixels_per_second: float) -> None:
+        self.controller, self.speed, self.now = controller, pixels_per_second, 0.0
 
     def cost(self) -> float:
-        width, height = self.governor.size
+        width, height = self.controller.size
         return 0.001 + width * height / self.speed
 
     def run(self, seconds: float) -> list[tuple[int, int]]:
@@ -37,77 +37,77 @@ class Machine:
         end = self.now + seconds
         while self.now < end:
             cost = self.cost()
-            self.governor.observe(self.now, cost, PERIOD)
-            self.governor.ready()
+            self.controller.observe(self.now, cost, PERIOD)
+            self.controller.ready()
             self.now += max(PERIOD, cost)
-            sizes.append(self.governor.size)
+            sizes.append(self.controller.size)
         return sizes
 
 
 @pytest.mark.parametrize("speed", [8e6, 12e6, 20e6, 27e6])
 def test_it_steps_down_until_the_rate_is_kept_and_stays_there(speed: float) -> None:
-    machine = Machine(Governor(ladder(1280, 720)), speed)
+    machine = Machine(ResolutionController(ladder(1280, 720)), speed)
     machine.run(1.5)
     assert machine.cost() < PERIOD
     settled = set(machine.run(2))
     assert len(settled) == 1
     machine.run(120)
     assert machine.cost() < PERIOD
-    assert machine.governor.changes < 12  # no to and fro
+    assert machine.controller.changes < 12  # no to and fro
 
 
 def test_a_machine_that_is_quick_enough_is_left_alone() -> None:
-    machine = Machine(Governor(ladder(1280, 720)), 60e6)
-    assert set(machine.run(30)) == {(1280, 720)} and machine.governor.changes == 0
+    machine = Machine(ResolutionController(ladder(1280, 720)), 60e6)
+    assert set(machine.run(30)) == {(1280, 720)} and machine.controller.changes == 0
 
 
 def test_it_comes_up_again() -> None:
-    machine = Machine(Governor(ladder(1280, 720)), 10e6)
+    machine = Machine(ResolutionController(ladder(1280, 720)), 10e6)
     machine.run(5)
-    small = machine.governor.size
+    small = machine.controller.size
     machine.speed = 60e6
     machine.run(2)
-    assert machine.governor.size == small  # not at once
+    assert machine.controller.size == small  # not at once
     machine.run(60)
-    assert machine.governor.size == (1280, 720)
+    assert machine.controller.size == (1280, 720)
 
 
 def test_a_single_slow_picture_changes_nothing() -> None:
-    governor = Governor(ladder(1280, 720))
+    controller = ResolutionController(ladder(1280, 720))
     for number in range(200):
-        governor.observe(number * PERIOD, 0.5 if number % 20 == 0 else 0.02, PERIOD)
-    assert governor.changes == 0
+        controller.observe(number * PERIOD, 0.5 if number % 20 == 0 else 0.02, PERIOD)
+    assert controller.changes == 0
 
 
 def test_where_nothing_is_quick_enough_it_is_the_smallest() -> None:
-    machine = Machine(Governor(ladder(1280, 720)), 5e5)
+    machine = Machine(ResolutionController(ladder(1280, 720)), 5e5)
     machine.run(60)
-    assert machine.governor.size == machine.governor.sizes[-1]
+    assert machine.controller.size == machine.controller.sizes[-1]
 
 
 def test_the_step_is_taken_when_the_networks_are_ready() -> None:
-    governor = Governor(ladder(1280, 720))
+    controller = ResolutionController(ladder(1280, 720))
     for number in range(100):
-        governor.observe(number * 0.1, 0.1, PERIOD)
-    assert governor.size == (1280, 720) and governor.changes == 0
-    wanted = governor.wanted
-    assert wanted is not None and wanted != governor.size
-    governor.ready()
-    assert governor.size == wanted and governor.wanted is None and governor.changes == 1
-    governor.ready()
-    assert governor.changes == 1
+        controller.observe(number * 0.1, 0.1, PERIOD)
+    assert controller.size == (1280, 720) and controller.changes == 0
+    wanted = controller.wanted
+    assert wanted is not None and wanted != controller.size
+    controller.ready()
+    assert controller.size == wanted and controller.wanted is None and controller.changes == 1
+    controller.ready()
+    assert controller.changes == 1
 
 
 def test_a_fixed_size_stays() -> None:
-    machine = Machine(Governor(((1280, 720),)), 1e6)
+    machine = Machine(ResolutionController(((1280, 720),)), 1e6)
     assert set(machine.run(20)) == {(1280, 720)}
 
 
 def test_the_first_size_is_chosen_before_the_first_picture() -> None:
-    governor = Governor(ladder(1280, 720))
-    governor.calibrate(0.02, PERIOD)
-    assert governor.size == (1280, 720)
-    governor.calibrate(0.05, PERIOD)
-    width, height = governor.size
+    controller = ResolutionController(ladder(1280, 720))
+    controller.calibrate(0.02, PERIOD)
+    assert controller.size == (1280, 720)
+    controller.calibrate(0.05, PERIOD)
+    width, height = controller.size
     assert 0.05 * width * height / (1280 * 720) <= 0.85 * PERIOD
-    assert governor.changes == 0
+    assert controller.changes == 0

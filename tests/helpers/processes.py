@@ -1,0 +1,43 @@
+"""The command line in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.helpers.waiting import WAIT
+
+ROOT = Path(__file__).parents[2]
+
+# Where pytest runs in the background, SIGINT is ignored, and child processes inherit that.
+_MAIN = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from realtime.cli import main
+sys.exit(main())
+"""
+
+
+def python(code: str, *args: object, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs Python code from the project's folder; its exit code is not checked."""
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, args)],
+        cwd=ROOT, env=env, capture_output=True, text=True, timeout=WAIT, check=False,
+    )  # fmt: skip
+
+
+@contextmanager
+def restyle_process(*args: object, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+    """A running `restyle` that Ctrl-C (SIGINT) interrupts. It is killed at the end of the block."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _MAIN, *map(str, args)],
+        cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()

@@ -1,0 +1,206 @@
+"""The machinery of the options: types, ranges, choices, JSON, and the texts that values are made from."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from realtime.option_fields import (
+    OptionError,
+    Options,
+    option,
+    read_device,
+    read_devices,
+    read_size,
+    read_time,
+    takes,
+)
+from tests.helpers.options import CLASSES, instances
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample(Options):
+    """One option of each kind."""
+
+    wanted: Path = option("Must be given.", group="Files")
+    count: int | None = option("A number of things.", group="Numbers", default=None, minimum=1, maximum=9)
+    share: float = option("More than nothing.", group="Numbers", default=0.5, above=0)
+    depth: float = option("At most.", group="Numbers", default=0.0, maximum=2)
+    mode: Literal["fast", "slow"] | None = option("How.", group="Other", default="fast")
+    loud: bool = option("Say more.", group="Other", default=False)
+    words: tuple[str, ...] = option("Repeatable.", group="Other", default=())
+    size: int | tuple[int, int] | None = option("Of the output.", group="Other", default=None, read=read_size)
+
+    def check(self) -> None:
+        """Loud is never slow."""
+        if self.loud and self.mode == "slow":
+            raise OptionError("mode", "slow is never loud")
+
+
+def sample(**values: Any) -> Sample:
+    return Sample(**{"wanted": Path("a"), **values})
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"count": 0}, "count: 0 is not between 1 and 9"),
+        ({"count": 10}, "count: 10 is not between 1 and 9"),
+        ({"share": 0}, "share: 0.0 is not above 0"),
+        ({"share": float("nan")}, "share: nan is not above 0"),
+        ({"depth": 2.5}, "depth: 2.5 is not at most 2"),
+        ({"mode": "medium"}, "mode: 'medium' is not one of fast, slow"),
+        ({"mode": "slow", "loud": True}, "mode: slow is never loud"),
+        ({"size": "big"}, "size: 'big' is neither"),
+        ({"size": 1.5}, "size: 1.5 is neither"),
+        ({"count": 1.5}, "count: 1.5 is not a whole number"),
+        ({"count": True}, "count: True is not a whole number"),
+        ({"share": "much"}, "share: 'much' is not a number"),
+        ({"share": None}, "share: None is not a number"),
+        ({"loud": "yes"}, "loud: 'yes' is not True or False"),
+        ({"wanted": 3}, "wanted: 3 is not a path"),
+        ({"words": [1]}, "words: 1 is not text"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_wrong_values(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        sample(**values)
+    assert str(caught.value).startswith(message)
+    assert caught.value.name == message.partition(":")[0]
+    with pytest.raises(OptionError):
+        sample().replace(**values)
+
+
+def test_values_that_stand_for_others() -> None:
+    made = sample(wanted="a/b", count=np.int64(3), share=np.float32(0.25), words=["x"], size="640x360")
+    assert made == sample(wanted=Path("a/b"), count=3, share=0.25, words=("x",), size=(640, 360))
+    assert type(made.count) is int and type(made.share) is float
+    assert json.loads(json.dumps(made.to_json()))["wanted"] == str(Path("a/b"))
+
+
+def test_unknown_names() -> None:
+    with pytest.raises(TypeError, match="Sample has no option 'cuont'; did you mean count?"):
+        sample().replace(cuont=1)
+    with pytest.raises(TypeError, match="there are wanted, count, share"):
+        sample().replace(xyz=1)
+    with pytest.raises(OptionError, match="Sample has no such option") as caught:
+        Sample.from_json({"wanted": "a", "colour": 1})
+    assert caught.value.name == "colour"
+
+
+def test_fields_tell_what_is_declared() -> None:
+    fields = {field.name: field for field in Sample.fields()}
+    assert list(fields) == ["wanted", "count", "share", "depth", "mode", "loud", "words", "size"]
+    assert fields["mode"].choices == ("fast", "slow") and fields["count"].choices == ()
+    assert [fields[name].range_text for name in ("count", "share", "depth", "size")] == [
+        "between 1 and 9",
+        "above 0",
+        "at most 2",
+        "",
+    ]
+    assert fields["count"].flag == "--count"
+
+
+def test_a_method_takes_the_fields_as_keywords() -> None:
+    class Thing:
+        @takes(Sample)
+        def work(self, file: str, options: Sample | None = None, **keywords: Any) -> Sample:
+            """Works.
+
+            Args:
+                file: whatever.
+            """
+            return (options or sample()).replace(**keywords)
+
+    parameters = inspect.signature(Thing().work).parameters
+    assert list(parameters) == ["file", "options", *(field.name for field in Sample.fields())]
+    assert parameters["share"].default == 0.5 and parameters["share"].kind is inspect.Parameter.KEYWORD_ONLY
+    assert Thing.work.__doc__ is not None
+    assert "file: whatever." in Thing.work.__doc__ and "share: More than nothing." in Thing.work.__doc__
+    assert Thing().work("x", sample(count=2), share=2).share == 2
+
+
+@pytest.mark.parametrize("kind", [Sample, *CLASSES], ids=lambda kind: kind.__name__)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@given(data=st.data())
+def test_options_survive_json(kind: type[Options], data: st.DataObject) -> None:
+    made = data.draw(instances(kind))
+    assert kind.from_json(json.loads(json.dumps(made.to_json()))) == made
+
+
+# Texts
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted"),
+    [
+        ("360", 360),
+        ("640X360", (640, 360)),
+        (" 64x36 ", (64, 36)),
+        (360, 360),
+        ((640, 360), (640, 360)),
+        ([4, 2], (4, 2)),
+    ],
+    ids=str,
+)
+def test_sizes(size: Any, wanted: object) -> None:
+    assert read_size(size) == wanted
+
+
+@pytest.mark.parametrize(
+    "size", ["", "0", "0x4", "640×360", "640x", "-3", (1, 2, 3), (1,), (), 0, (1.5, 2), "ab"], ids=str
+)
+def test_what_is_no_size(size: Any) -> None:
+    with pytest.raises(ValueError, match="640x360"):
+        read_size(size)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("0", 0), ("12.5", 12.5), (".5", 0.5), ("1:30", 90), ("01:02:03.5", 3723.5), ("100:00:00", 360000), (7, 7)],
+)
+def test_times(text: Any, seconds: float) -> None:
+    assert read_time(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "-1", "1:60", "1:75:00", "1:2:3:4", "soon", "1e3", "nan", "inf", "1:", ":30", "1,5"]
+)
+def test_what_is_no_time(text: str) -> None:
+    with pytest.raises(ValueError, match="MM:SS"):
+        read_time(text)
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf")])
+def test_numbers_that_are_no_time(seconds: float) -> None:
+    with pytest.raises(ValueError, match="0 or more"):
+        read_time(seconds)
+
+
+@given(st.integers(0, 99), st.integers(0, 59), st.integers(0, 59999))
+def test_every_time_is_read_back(hours: int, minutes: int, milliseconds: int) -> None:
+    text = f"{hours:02}:{minutes:02}:{milliseconds // 1000:02}.{milliseconds % 1000:03}"
+    assert read_time(text) == pytest.approx(hours * 3600 + minutes * 60 + milliseconds / 1000)
+
+
+def test_devices() -> None:
+    for device in ("auto", "cpu", "cuda", "cuda:7", "mps", "coreml", "tensorrt:1"):
+        assert read_device(device) == read_devices(device) == device
+    for devices in ("all", "cuda:0,cuda:1", "cpu,cpu"):
+        assert read_devices(devices) == devices
+    for device in ("gpu", "cuda:", "cuda:x", "", "cpu,cpu", "all"):
+        with pytest.raises(ValueError, match="auto, cpu, cuda"):
+            read_device(device)
+    with pytest.raises(ValueError, match="or say all"):
+        read_devices("cpu,auto")
+    with pytest.raises(ValueError, match="auto, cpu, cuda"):
+        read_devices("cpu,gpu")
