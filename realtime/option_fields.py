@@ -7,7 +7,7 @@ import difflib
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from inspect import Parameter, signature
 from numbers import Integral, Real
@@ -50,9 +50,16 @@ class OptionInfo:
     python_only: bool = False
 
 
-def option(help: str, *, group: str, default: Any = MISSING, **declared: Any) -> Any:
-    """A field of an options class; see `OptionInfo`. Without a default the option must be given."""
-    return field(default=default, metadata={"option": OptionInfo(help, group, **declared)})
+def group(name: str) -> Callable[..., Any]:
+    """A function that declares the options of one group: `declare(default, help, **other attributes of OptionInfo)`.
+
+    With `MISSING` as its default an option must be given.
+    """
+
+    def declare(default: Any, help: str, **declared: Any) -> Any:
+        return field(default=default, metadata={"option": OptionInfo(help, name, **declared)})
+
+    return declare
 
 
 class OptionError(InputError):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +20,7 @@ from realtime.option_fields import (
     PROVIDERS,
     OptionError,
     Options,
-    option,
+    group,
     read_device,
     read_devices,
     read_numbers,
@@ -45,6 +45,29 @@ GramNormalisation = Literal["gatys", "chw", "pixels", "relative"]
 ContentNormalisation = Literal["gatys", "mean", "variance"]
 
 
+# Groups, as the help shows them
+
+_picture = group("Picture")
+_engine = group("Engine")
+_output = group("Output")
+_messages = group("Messages")
+_source = group("Source")
+_window = group("Window")
+_end = group("End")
+_contact_sheet = group("Contact sheet")
+_network = group("Network")
+_clip = group("Clip")
+_measurement = group("Measurement")
+_losses = group("Losses")
+_device = group("Device")
+_files = group("Files")
+_run = group("Run")
+_crops = group("Crops")
+_painting = group("Painting")
+_method = group("Method")
+_clips = group("Clips")
+
+
 # Parts of the jobs' options
 
 
@@ -52,50 +75,25 @@ ContentNormalisation = Literal["gatys", "mean", "variance"]
 class PaintOptions(Options):
     """How a frame is painted: what every command that paints takes, and every engine is given with the frames."""
 
-    strength: float = option(
-        "Mix with the source: 0 is the source, 1 the painting.",
-        group="Picture",
-        default=1.0,
-        minimum=0,
-        maximum=1,
-        metavar="0..1",
+    strength: float = _picture(
+        1.0, "Mix with the source: 0 is the source, 1 the painting.", minimum=0, maximum=1, metavar="0..1"
     )
-    keep_color: bool = option("Keep the source's colours; restyle brightness only.", group="Picture", default=False)
+    keep_color: bool = _picture(False, "Keep the source's colours; restyle brightness only.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class EngineOptions(Options):
     """What runs the network, and how."""
 
-    backend: Backend = option(
-        "What runs the network; auto takes the fastest, by a measurement that is kept.",
-        group="Engine",
-        default="auto",
+    backend: Backend = _engine("auto", "What runs the network; auto takes the fastest, by a measurement that is kept.")
+    device: str = _engine("auto", f"auto, cpu, cuda, cuda:N or mps; {PROVIDERS}.", metavar="DEVICE", read=read_device)
+    precision: Precision = _engine("auto", "Number format of the network.")
+    batch: int | None = _engine(
+        None, "Frames at once through the network.", minimum=1, metavar="N", shown_default="auto"
     )
-    device: str = option(
-        f"auto, cpu, cuda, cuda:N or mps; {PROVIDERS}.",
-        group="Engine",
-        default="auto",
-        metavar="DEVICE",
-        read=read_device,
-    )
-    precision: Precision = option("Number format of the network.", group="Engine", default="auto")
-    batch: int | None = option(
-        "Frames at once through the network.",
-        group="Engine",
-        default=None,
-        minimum=1,
-        metavar="N",
-        shown_default="auto",
-    )
-    threads: int | None = option(
-        "CPU threads of the network.", group="Engine", default=None, minimum=1, metavar="N", shown_default="auto"
-    )
-    allow_int8: bool = option(
-        "Precision auto may choose int8. Off for stills and for measuring a style.",
-        group="Engine",
-        default=True,
-        python_only=True,
+    threads: int | None = _engine(None, "CPU threads of the network.", minimum=1, metavar="N", shown_default="auto")
+    allow_int8: bool = _engine(
+        True, "Precision auto may choose int8. Off for stills and for measuring a style.", python_only=True
     )
 
 
@@ -103,22 +101,16 @@ class EngineOptions(Options):
 class OverwriteOption(Options):
     """Base of the options of jobs that write a file."""
 
-    overwrite: bool = option("Replace the output where it exists.", group="Output", default=False)
+    overwrite: bool = _output(False, "Replace the output where it exists.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderOptions(Options):
     """Base of the options of jobs that encode video."""
 
-    encoder: str = option(
-        "Video encoder; `restyle doctor` lists those there are.", group="Output", default="auto", metavar="auto|NAME"
-    )
-    quality: float | None = option(
-        "The encoder's CRF or CQ: lower is better and larger.",
-        group="Output",
-        default=None,
-        metavar="N",
-        shown_default="the encoder's own",
+    encoder: str = _output("auto", "Video encoder; `restyle doctor` lists those there are.", metavar="auto|NAME")
+    quality: float | None = _output(
+        None, "The encoder's CRF or CQ: lower is better and larger.", metavar="N", shown_default="the encoder's own"
     )
 
 
@@ -126,11 +118,9 @@ class EncoderOptions(Options):
 class ConsoleOptions(Options):
     """What a command prints. Only the command line has these."""
 
-    json: bool = option("Print one JSON object as the last line of stdout.", group="Messages", default=False)
-    quiet: bool = option(
-        "Print nothing but warnings and errors.", group="Messages", default=False, flags=("--quiet", "-q")
-    )
-    debug: bool = option("Show a traceback when something fails.", group="Messages", default=False)
+    json: bool = _messages(False, "Print one JSON object as the last line of stdout.")
+    quiet: bool = _messages(False, "Print nothing but warnings and errors.", flags=("--quiet", "-q"))
+    debug: bool = _messages(False, "Show a traceback when something fails.")
 
 
 # Films, pictures, cameras
@@ -140,10 +130,9 @@ class ConsoleOptions(Options):
 class MultiDeviceOptions(EngineOptions):
     """Engine options of a job that several devices can share."""
 
-    device: str = option(
+    device: str = _engine(
+        "auto",
         f"auto, cpu, cuda, cuda:N or mps; several with commas, or all GPUs: an engine on each; {PROVIDERS}.",
-        group="Engine",
-        default="auto",
         metavar="DEVICE[,...]",
         read=read_devices,
     )
@@ -153,10 +142,9 @@ class MultiDeviceOptions(EngineOptions):
 class SizeOption(Options):
     """Base of the options of jobs whose output can have another size than the source."""
 
-    size: int | tuple[int, int] | None = option(
+    size: int | tuple[int, int] | None = _picture(
+        None,
         "Output's short side, or width x height.",
-        group="Picture",
-        default=None,
         metavar="SHORT|WxH",
         read=read_size,
         shown_default="as the source",
@@ -167,37 +155,21 @@ class SizeOption(Options):
 class TimeRangeOptions(Options):
     """Base of the options of jobs that read a part of a video."""
 
-    start: float | None = option(
-        "Begin here: seconds or [HH:]MM:SS.",
-        group="Source",
-        default=None,
-        metavar="TIME",
-        read=read_time,
-        shown_default="the beginning",
+    start: float | None = _source(
+        None, "Begin here: seconds or [HH:]MM:SS.", metavar="TIME", read=read_time, shown_default="the beginning"
     )
-    end: float | None = option(
-        "Stop before this time.",
-        group="Source",
-        default=None,
-        metavar="TIME",
-        read=read_time,
-        shown_default="the end",
-    )
+    end: float | None = _source(None, "Stop before this time.", metavar="TIME", read=read_time, shown_default="the end")
 
 
 @dataclass(frozen=True, kw_only=True)
 class VideoOptions(OverwriteOption, EncoderOptions, TimeRangeOptions, SizeOption, PaintOptions):
     """Options of restyling a video file."""
 
-    compare: bool = option("Show the source beside the result.", group="Picture", default=False)
-    hdr: Hdr = option("HDR (PQ, HLG): make it SDR in bt709, or refuse it.", group="Source", default="tonemap")
-    decoder: Decoder = option(
-        "Where video is decoded; cuda: on the GPU that paints, and frames stay there.", group="Source", default="auto"
-    )
-    resume: bool = option(
-        "Keep what is done beside the output, and go on from there the next time.", group="Output", default=False
-    )
-    skip_existing: bool = option("Leave out what has been restyled: its output exists.", group="Output", default=False)
+    compare: bool = _picture(False, "Show the source beside the result.")
+    hdr: Hdr = _source("tonemap", "HDR (PQ, HLG): make it SDR in bt709, or refuse it.")
+    decoder: Decoder = _source("auto", "Where video is decoded; cuda: on the GPU that paints, and frames stay there.")
+    resume: bool = _output(False, "Keep what is done beside the output, and go on from there the next time.")
+    skip_existing: bool = _output(False, "Leave out what has been restyled: its output exists.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,63 +181,34 @@ class ImageOptions(OverwriteOption, SizeOption, PaintOptions):
 class LiveOptions(OverwriteOption, EncoderOptions, SizeOption, PaintOptions):
     """Options of the live filter."""
 
-    camera: str = option(
+    camera: str = _source(
+        "0",
         "A camera's number or device, screen, a URL (rtsp, http, udp, tcp, ...), a file, or FORMAT:SOURCE.",
-        group="Source",
-        default="0",
         metavar="SOURCE",
         flags=("--camera", "-c"),
     )
-    rate: float | None = option(
-        "Frame rate to ask the camera for.",
-        group="Source",
-        default=None,
-        minimum=1,
-        maximum=1000,
-        metavar="FPS",
-        shown_default="the camera's",
+    rate: float | None = _source(
+        None, "Frame rate to ask the camera for.", minimum=1, maximum=1000, metavar="FPS", shown_default="the camera's"
     )
-    camera_option: tuple[str, ...] = option(
-        "Option of FFmpeg's input; repeatable.", group="Source", default=(), metavar="KEY=VALUE"
+    camera_option: tuple[str, ...] = _source((), "Option of FFmpeg's input; repeatable.", metavar="KEY=VALUE")
+    reconnect: float = _source(30.0, "Seconds for which a lost camera or stream is looked for.", minimum=0, metavar="S")
+    mirror: bool = _picture(False, "Exchange left and right.")
+    split: bool = _picture(False, "Begin with the camera beside the style.")
+    hold: float = _picture(0.0, "Hold still areas against flicker; 0 is off.", minimum=0, maximum=16, metavar="0..16")
+    record: Path | None = _output(None, "Record; the file can be played after a crash, too.", metavar="FILE")
+    sound: str = _output(
+        "auto", "Sound of recordings; auto: the source's own, else a microphone's.", metavar="auto|off|DEVICE"
     )
-    reconnect: float = option(
-        "Seconds for which a lost camera or stream is looked for.", group="Source", default=30.0, minimum=0, metavar="S"
+    folder: Path = _output(Path("."), "Where snapshots and recordings by key go.", metavar="DIR")
+    virtual_camera: bool = _output(False, "Be a camera for other programs, too (needs pyvirtualcam).")
+    virtual_camera_device: str | None = _output(
+        None, "Which virtual camera.", metavar="NAME", shown_default="the first"
     )
-    mirror: bool = option("Exchange left and right.", group="Picture", default=False)
-    split: bool = option("Begin with the camera beside the style.", group="Picture", default=False)
-    hold: float = option(
-        "Hold still areas against flicker; 0 is off.",
-        group="Picture",
-        default=0.0,
-        minimum=0,
-        maximum=16,
-        metavar="0..16",
-    )
-    record: Path | None = option(
-        "Record; the file can be played after a crash, too.", group="Output", default=None, metavar="FILE"
-    )
-    sound: str = option(
-        "Sound of recordings; auto: the source's own, else a microphone's.",
-        group="Output",
-        default="auto",
-        metavar="auto|off|DEVICE",
-    )
-    folder: Path = option("Where snapshots and recordings by key go.", group="Output", default=Path("."), metavar="DIR")
-    virtual_camera: bool = option(
-        "Be a camera for other programs, too (needs pyvirtualcam).", group="Output", default=False
-    )
-    virtual_camera_device: str | None = option(
-        "Which virtual camera.", group="Output", default=None, metavar="NAME", shown_default="the first"
-    )
-    headless: bool = option("Without a window.", group="Window", default=False)
-    full_screen: bool = option("Begin with the whole screen.", group="Window", default=False)
-    no_overlay: bool = option("Begin without text on the picture.", group="Window", default=False)
-    frames: int | None = option(
-        "End after this many pictures.", group="End", default=None, minimum=1, metavar="N", shown_default="no limit"
-    )
-    seconds: float | None = option(
-        "End after this many seconds.", group="End", default=None, above=0, metavar="S", shown_default="no limit"
-    )
+    headless: bool = _window(False, "Without a window.")
+    full_screen: bool = _window(False, "Begin with the whole screen.")
+    no_overlay: bool = _window(False, "Begin without text on the picture.")
+    frames: int | None = _end(None, "End after this many pictures.", minimum=1, metavar="N", shown_default="no limit")
+    seconds: float | None = _end(None, "End after this many seconds.", above=0, metavar="S", shown_default="no limit")
 
     def check(self) -> None:
         """Options of FFmpeg's input are pairs."""
@@ -278,24 +221,18 @@ class LiveOptions(OverwriteOption, EncoderOptions, SizeOption, PaintOptions):
 class DemoOptions(OverwriteOption):
     """Options of the demonstration."""
 
-    seconds: float = option("Length of the clip.", group="Source", default=4.0, minimum=0.1, maximum=600, metavar="S")
-    compare: bool = option("Show the source beside the result.", group="Picture", default=False)
+    seconds: float = _source(4.0, "Length of the clip.", minimum=0.1, maximum=600, metavar="S")
+    compare: bool = _picture(False, "Show the source beside the result.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class StylesOptions(OverwriteOption):
     """Options of listing the gallery."""
 
-    sheet: Path | None = option(
-        "Write a picture of --input in every style there.", group="Contact sheet", default=None, metavar="OUT"
-    )
-    input: Path | None = option("The picture for the sheet.", group="Contact sheet", default=None, metavar="PICTURE")
-    width: int = option(
-        "Of one picture in the sheet, in pixels.", group="Contact sheet", default=480, minimum=64, metavar="PX"
-    )
-    columns: int | None = option(
-        "Of the sheet.", group="Contact sheet", default=None, minimum=1, metavar="N", shown_default="about square"
-    )
+    sheet: Path | None = _contact_sheet(None, "Write a picture of --input in every style there.", metavar="OUT")
+    input: Path | None = _contact_sheet(None, "The picture for the sheet.", metavar="PICTURE")
+    width: int = _contact_sheet(480, "Of one picture in the sheet, in pixels.", minimum=64, metavar="PX")
+    columns: int | None = _contact_sheet(None, "Of the sheet.", minimum=1, metavar="N", shown_default="about square")
 
     def check(self) -> None:
         """A sheet needs a picture, and a picture is for a sheet."""
@@ -310,37 +247,24 @@ class StylesOptions(OverwriteOption):
 class ExportOptions(OverwriteOption):
     """Options of exporting a style to ONNX."""
 
-    input: Literal["rgb", "planes"] = option(
-        "What goes in and out: 8-bit 4:2:0 planes, or RGB floats in 0..1.", group="Network", default="planes"
+    input: Literal["rgb", "planes"] = _network(
+        "planes", "What goes in and out: 8-bit 4:2:0 planes, or RGB floats in 0..1."
     )
-    uint8: bool = option("RGB in 0..255 instead of floats.", group="Network", default=False)
-    precision: ExportPrecision = option(
-        "Of weights and what is computed; int8 is for CPUs.", group="Network", default="fp32"
+    uint8: bool = _network(False, "RGB in 0..255 instead of floats.")
+    precision: ExportPrecision = _network("fp32", "Of weights and what is computed; int8 is for CPUs.")
+    calibration: Path | None = _network(
+        None, "Pictures that int8 is fitted to.", metavar="DIR", shown_default="generated ones"
     )
-    calibration: Path | None = option(
-        "Pictures that int8 is fitted to.",
-        group="Network",
-        default=None,
-        metavar="DIR",
-        shown_default="generated ones",
-    )
-    static: tuple[int, int] | None = option(
+    static: tuple[int, int] | None = _network(
+        None,
         "One picture of this size at a time.",
-        group="Network",
-        default=None,
         metavar="WxH",
         read=read_width_height,
         shown_default="any size and number",
     )
-    opset: int | None = option(
-        "Version of ONNX's operators.", group="Network", default=None, metavar="N", shown_default="13"
-    )
-    licence: str | None = option(
-        "Of the style, for the file's metadata.",
-        group="Network",
-        default=None,
-        metavar="TEXT",
-        shown_default="the gallery's",
+    opset: int | None = _network(None, "Version of ONNX's operators.", metavar="N", shown_default="13")
+    licence: str | None = _network(
+        None, "Of the style, for the file's metadata.", metavar="TEXT", shown_default="the gallery's"
     )
 
     def check(self) -> None:
@@ -358,69 +282,36 @@ class ExportOptions(OverwriteOption):
 class BenchOptions(OverwriteOption):
     """Options of the benchmark. Every combination of the sizes and engines given is measured."""
 
-    size: tuple[str, ...] = option(
+    size: tuple[str, ...] = _clip(
+        (),
         "Size to measure; repeatable.",
-        group="Clip",
-        default=(),
         metavar="SHORT|WxH",
         shown_default="640x360 and 1280x720; with --video its own",
     )
-    video: Path | None = option(
-        "Measure on this clip.", group="Clip", default=None, metavar="FILE", shown_default="a generated one"
+    video: Path | None = _clip(None, "Measure on this clip.", metavar="FILE", shown_default="a generated one")
+    encoder: str = _clip("auto", "Video encoder.", metavar="auto|NAME")
+    against: Literal["johnson"] | None = _measurement(
+        None, "Compare with the classic network (Johnson et al. 2016, PyTorch, fp32)."
     )
-    encoder: str = option("Video encoder.", group="Clip", default="auto", metavar="auto|NAME")
-    against: Literal["johnson"] | None = option(
-        "Compare with the classic network (Johnson et al. 2016, PyTorch, fp32).", group="Measurement", default=None
+    rounds: int = _measurement(5, "Times that everything is measured.", minimum=1, metavar="N")
+    seconds: float = _measurement(4.0, "Approximate length of one measurement of the whole.", minimum=0.1, metavar="S")
+    frames: int = _measurement(240, "Most frames of one measurement of the whole.", minimum=8, metavar="N")
+    new_process: bool = _measurement(
+        True, "Also start processes of their own, to measure start-up time and memory.", python_only=True
     )
-    rounds: int = option("Times that everything is measured.", group="Measurement", default=5, minimum=1, metavar="N")
-    seconds: float = option(
-        "Approximate length of one measurement of the whole.",
-        group="Measurement",
-        default=4.0,
-        minimum=0.1,
-        metavar="S",
+    gpu_report: bool = _measurement(
+        False, "Check the CUDA engine instead; --output may be a folder. Exit code 1: a check failed."
     )
-    frames: int = option(
-        "Most frames of one measurement of the whole.", group="Measurement", default=240, minimum=8, metavar="N"
+    output: tuple[Path, ...] = _output((), "Write the result to a .json, .md or .png file; repeatable.", metavar="FILE")
+    backend: tuple[Backend, ...] = _engine((), "What runs the network; repeatable.", shown_default="auto")
+    device: tuple[str, ...] = _engine(
+        (), f"auto, cpu, cuda, cuda:N or mps; repeatable; {PROVIDERS}.", metavar="DEVICE", shown_default="auto"
     )
-    new_process: bool = option(
-        "Also start processes of their own, to measure start-up time and memory.",
-        group="Measurement",
-        default=True,
-        python_only=True,
+    precision: tuple[Precision, ...] = _engine((), "Number format of the network; repeatable.", shown_default="auto")
+    batch: tuple[int, ...] = _engine(
+        (), "Frames at once through the network; repeatable.", minimum=1, metavar="N", shown_default="auto"
     )
-    gpu_report: bool = option(
-        "Check the CUDA engine instead; --output may be a folder. Exit code 1: a check failed.",
-        group="Measurement",
-        default=False,
-    )
-    output: tuple[Path, ...] = option(
-        "Write the result to a .json, .md or .png file; repeatable.", group="Output", default=(), metavar="FILE"
-    )
-    backend: tuple[Backend, ...] = option(
-        "What runs the network; repeatable.", group="Engine", default=(), shown_default="auto"
-    )
-    device: tuple[str, ...] = option(
-        f"auto, cpu, cuda, cuda:N or mps; repeatable; {PROVIDERS}.",
-        group="Engine",
-        default=(),
-        metavar="DEVICE",
-        shown_default="auto",
-    )
-    precision: tuple[Precision, ...] = option(
-        "Number format of the network; repeatable.", group="Engine", default=(), shown_default="auto"
-    )
-    batch: tuple[int, ...] = option(
-        "Frames at once through the network; repeatable.",
-        group="Engine",
-        default=(),
-        minimum=1,
-        metavar="N",
-        shown_default="auto",
-    )
-    threads: int | None = option(
-        "CPU threads of the network.", group="Engine", default=None, minimum=1, metavar="N", shown_default="auto"
-    )
+    threads: int | None = _engine(None, "CPU threads of the network.", minimum=1, metavar="N", shown_default="auto")
 
     def check(self) -> None:
         """Sizes and devices have the form of one; a GPU report is on CUDA devices."""
@@ -442,45 +333,28 @@ class BenchOptions(OverwriteOption):
 class LossNetworkOptions(Options):
     """Base of the options of jobs that compare pictures by a loss network."""
 
-    loss_network: LossNetworkName = option(
-        "Loss network; the light ones are faster and coarser.", group="Losses", default="vgg19"
-    )
-    features: Path | None = option(
-        "Weights of the loss network.", group="Losses", default=None, metavar="FILE", shown_default="torchvision's"
-    )
-    grad_checkpoint: bool = option("Less memory, a third slower.", group="Device", default=False)
+    loss_network: LossNetworkName = _losses("vgg19", "Loss network; the light ones are faster and coarser.")
+    features: Path | None = _losses(None, "Weights of the loss network.", metavar="FILE", shown_default="torchvision's")
+    grad_checkpoint: bool = _device(False, "Less memory, a third slower.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TorchOptions(Options):
     """Base of the options of jobs that compute gradients in PyTorch."""
 
-    device: str = option(
-        "auto, cpu, cuda, cuda:N or mps.", group="Device", default="auto", metavar="DEVICE", read=read_device
-    )
-    threads: int | None = option(
-        "CPU threads.", group="Device", default=None, minimum=1, metavar="N", shown_default="auto"
-    )
+    device: str = _device("auto", "auto, cpu, cuda, cuda:N or mps.", metavar="DEVICE", read=read_device)
+    threads: int | None = _device(None, "CPU threads.", minimum=1, metavar="N", shown_default="auto")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainFiles(OverwriteOption):
     """What a training run reads and writes beside its painting: the files of a new run, or the run to resume."""
 
-    content: Path | None = option(
-        "Folder of pictures to learn on, searched with its subfolders.", group="Files", default=None, metavar="DIR"
-    )
-    output: Path | None = option(
-        "The .safetensors file to write.",
-        group="Files",
-        default=None,
-        metavar="FILE",
-        flags=("--output", "-o"),
-    )
-    resume: Path | None = option(
+    content: Path | None = _files(None, "Folder of pictures to learn on, searched with its subfolders.", metavar="DIR")
+    output: Path | None = _files(None, "The .safetensors file to write.", metavar="FILE", flags=("--output", "-o"))
+    resume: Path | None = _files(
+        None,
         "Continue the run that writes this file. Its options are stored beside it and need not be given again.",
-        group="Files",
-        default=None,
         metavar="FILE",
     )
 
@@ -502,144 +376,82 @@ class TrainOptions(TorchOptions, LossNetworkOptions):
     network.
     """
 
-    steps: int = option("Steps of the whole run.", group="Run", default=10000, minimum=1, metavar="N")
-    start: str | None = option(
-        "Trained style to start from, as large or smaller.",
-        group="Run",
-        default=None,
-        metavar="STYLE",
-        flags=("--from",),
+    steps: int = _run(10000, "Steps of the whole run.", minimum=1, metavar="N")
+    start: str | None = _run(
+        None, "Trained style to start from, as large or smaller.", metavar="STYLE", flags=("--from",)
     )
-    until: int | None = option(
-        "Stop after this step; --resume continues.", group="Run", default=None, minimum=1, metavar="STEP"
+    until: int | None = _run(None, "Stop after this step; --resume continues.", minimum=1, metavar="STEP")
+    minutes: float | None = _run(None, "Stop after this time; --resume continues.", minimum=0, metavar="N")
+    seed: int = _run(0, "Seed of all random numbers.", metavar="N")
+    learning_rate: float = _run(1e-3, "Highest learning rate.", above=0, metavar="LR")
+    batch: int = _run(2, "Pictures at once, on each device.", minimum=1, metavar="N")
+    accumulate: int = _run(1, "Batches in one step.", minimum=1, metavar="N")
+    freeze_norm: float = _run(
+        0.6, "Part of the run after which batch norms are constants.", minimum=0, maximum=1, metavar="0..1"
     )
-    minutes: float | None = option(
-        "Stop after this time; --resume continues.", group="Run", default=None, minimum=0, metavar="N"
-    )
-    seed: int = option("Seed of all random numbers.", group="Run", default=0, metavar="N")
-    learning_rate: float = option("Highest learning rate.", group="Run", default=1e-3, above=0, metavar="LR")
-    batch: int = option("Pictures at once, on each device.", group="Run", default=2, minimum=1, metavar="N")
-    accumulate: int = option("Batches in one step.", group="Run", default=1, minimum=1, metavar="N")
-    freeze_norm: float = option(
-        "Part of the run after which batch norms are constants.",
-        group="Run",
-        default=0.6,
-        minimum=0,
-        maximum=1,
-        metavar="0..1",
-    )
-    log_dir: Path | None = option("Write logs for TensorBoard there.", group="Run", default=None, metavar="DIR")
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
-        "Number format of the training.", group="Device", default="auto"
-    )
+    log_dir: Path | None = _run(None, "Write logs for TensorBoard there.", metavar="DIR")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = _device("auto", "Number format of the training.")
 
-    content_weight: float = option("Weight of the content.", group="Losses", default=1.0, minimum=0, metavar="W")
-    content_layers: tuple[float, ...] = option(
-        "Content weights of relu1_1, relu2_1, relu3_1, relu4_1.",
-        group="Losses",
-        default="0,0,0,1",
-        metavar="A,B,C,D",
-        read=read_numbers,
+    content_weight: float = _losses(1.0, "Weight of the content.", minimum=0, metavar="W")
+    content_layers: tuple[float, ...] = _losses(
+        "0,0,0,1", "Content weights of relu1_1, relu2_1, relu3_1, relu4_1.", metavar="A,B,C,D", read=read_numbers
     )
-    style_weight: float = option("Weight of the style.", group="Losses", default=4.0, minimum=0, metavar="W")
-    layer_weights: tuple[float, ...] = option(
-        "Style weights of the same layers.",
-        group="Losses",
-        default="1,1,2,3",
-        metavar="A,B,C,D",
-        read=read_numbers,
+    style_weight: float = _losses(4.0, "Weight of the style.", minimum=0, metavar="W")
+    layer_weights: tuple[float, ...] = _losses(
+        "1,1,2,3", "Style weights of the same layers.", metavar="A,B,C,D", read=read_numbers
     )
-    style_ramp: float = option(
-        "Part of the run in which the style's weight grows.",
-        group="Losses",
-        default=0.0,
-        minimum=0,
-        maximum=1,
-        metavar="0..1",
+    style_ramp: float = _losses(
+        0.0, "Part of the run in which the style's weight grows.", minimum=0, maximum=1, metavar="0..1"
     )
-    style_pool: int = option("Crops that share one Gram matrix.", group="Losses", default=1, minimum=1, metavar="N")
-    style_size: int = option("Short side of the painting.", group="Losses", default=384, minimum=64, metavar="PX")
-    local_style: float = option(
-        "Weight of the style in each tile of 128 px.", group="Losses", default=0.0, minimum=0, metavar="W"
-    )
-    gamut: float = option("Weight of values outside 0..1.", group="Losses", default=10.0, minimum=0, metavar="W")
-    tv: float = option("Weight of total variation.", group="Losses", default=0.0, minimum=0, metavar="W")
-    grid: float = option(
-        "Weight of patterns at the periods of the network's cells.", group="Losses", default=0.0, minimum=0, metavar="W"
-    )
-    temporal: float = option(
-        "Weight of temporal consistency under motion.", group="Losses", default=0.0, minimum=0, metavar="W"
-    )
-    noise: float = option(
-        "Sensor noise between the two views, 0 to 1.", group="Losses", default=0.015, minimum=0, metavar="SIGMA"
-    )
-    clips: Path | None = option(
-        "Real clips; every second step takes its motion from them.", group="Losses", default=None, metavar="DIR"
-    )
-    teacher: str | None = option("Larger trained style to learn from.", group="Losses", default=None, metavar="STYLE")
-    teacher_weight: float = option("Weight of the teacher.", group="Losses", default=1.0, minimum=0, metavar="W")
-    adversarial: float = option(
-        "Weight of a discriminator of painted patches.", group="Losses", default=0.0, minimum=0, metavar="W"
-    )
+    style_pool: int = _losses(1, "Crops that share one Gram matrix.", minimum=1, metavar="N")
+    style_size: int = _losses(384, "Short side of the painting.", minimum=64, metavar="PX")
+    local_style: float = _losses(0.0, "Weight of the style in each tile of 128 px.", minimum=0, metavar="W")
+    gamut: float = _losses(10.0, "Weight of values outside 0..1.", minimum=0, metavar="W")
+    tv: float = _losses(0.0, "Weight of total variation.", minimum=0, metavar="W")
+    grid: float = _losses(0.0, "Weight of patterns at the periods of the network's cells.", minimum=0, metavar="W")
+    temporal: float = _losses(0.0, "Weight of temporal consistency under motion.", minimum=0, metavar="W")
+    noise: float = _losses(0.015, "Sensor noise between the two views, 0 to 1.", minimum=0, metavar="SIGMA")
+    clips: Path | None = _losses(None, "Real clips; every second step takes its motion from them.", metavar="DIR")
+    teacher: str | None = _losses(None, "Larger trained style to learn from.", metavar="STYLE")
+    teacher_weight: float = _losses(1.0, "Weight of the teacher.", minimum=0, metavar="W")
+    adversarial: float = _losses(0.0, "Weight of a discriminator of painted patches.", minimum=0, metavar="W")
 
-    size: int = option("Side of the crops, a multiple of 8.", group="Crops", default=192, minimum=64, metavar="PX")
-    margin: int = option(
-        "Border around the crops that the network sees and no loss does, a multiple of 8.",
-        group="Crops",
-        default=16,
-        minimum=0,
-        metavar="PX",
+    size: int = _crops(192, "Side of the crops, a multiple of 8.", minimum=64, metavar="PX")
+    margin: int = _crops(
+        16, "Border around the crops that the network sees and no loss does, a multiple of 8.", minimum=0, metavar="PX"
     )
-    smallest_crop: float = option(
-        "Smallest share of a picture's short side in a crop.",
-        group="Crops",
-        default=0.2,
-        above=0,
-        maximum=1,
-        metavar="0..1",
+    smallest_crop: float = _crops(
+        0.2, "Smallest share of a picture's short side in a crop.", above=0, maximum=1, metavar="0..1"
     )
-    variants: int = option("Crops of each picture, used in turn.", group="Crops", default=3, minimum=1, metavar="N")
+    variants: int = _crops(3, "Crops of each picture, used in turn.", minimum=1, metavar="N")
 
-    width: int | None = option("Channels at 1/4 size.", group="Network", default=None, minimum=1, metavar="N")
-    body: int | None = option("Channels of the body.", group="Network", default=None, minimum=1, metavar="N")
-    dilations: tuple[int, ...] | None = option(
-        "One residual block for each.", group="Network", default=None, metavar="A,B,...", read=read_whole_numbers
+    width: int | None = _network(None, "Channels at 1/4 size.", minimum=1, metavar="N")
+    body: int | None = _network(None, "Channels of the body.", minimum=1, metavar="N")
+    dilations: tuple[int, ...] | None = _network(
+        None, "One residual block for each.", metavar="A,B,...", read=read_whole_numbers
     )
-    norm: Norm | None = option(
-        "Normalisation; instance norm uses the whole picture, batch norm becomes constants.",
-        group="Network",
-        default=None,
+    norm: Norm | None = _network(
+        None, "Normalisation; instance norm uses the whole picture, batch norm becomes constants."
     )
-    contours: tuple[int, ...] | None = option(
-        "Periods of the contour planes.", group="Network", default=None, metavar="A,B,...|none", read=read_whole_numbers
+    contours: tuple[int, ...] | None = _network(
+        None, "Periods of the contour planes.", metavar="A,B,...|none", read=read_whole_numbers
     )
-    cell: Cell | None = option("The body works at 1/8 or 1/4 size.", group="Network", default=None)
+    cell: Cell | None = _network(None, "The body works at 1/8 or 1/4 size.")
 
-    title: str = option("Title.", group="Painting", default="", metavar="TEXT")
-    artist: str = option("Artist.", group="Painting", default="", metavar="TEXT")
-    year: int | None = option("Year.", group="Painting", default=None, metavar="N")
+    title: str = _painting("", "Title.", metavar="TEXT")
+    artist: str = _painting("", "Artist.", metavar="TEXT")
+    year: int | None = _painting(None, "Year.", metavar="N")
 
-    warmup: int = option(
-        "Steps in which the learning rate rises.", group="Run", default=200, minimum=0, python_only=True
+    warmup: int = _run(200, "Steps in which the learning rate rises.", minimum=0, python_only=True)
+    clip: float = _run(0.3, "Bound of the gradient's norm.", above=0, python_only=True)
+    ema: float = _run(
+        0.999, "Decay of the moving average of the weights; the average is saved.", minimum=0, below=1, python_only=True
     )
-    clip: float = option("Bound of the gradient's norm.", group="Run", default=0.3, above=0, python_only=True)
-    ema: float = option(
-        "Decay of the moving average of the weights; the average is saved.",
-        group="Run",
-        default=0.999,
-        minimum=0,
-        below=1,
-        python_only=True,
+    cache_gigabytes: float = _device(
+        4.0, "Largest memory for features of content pictures.", minimum=0, python_only=True
     )
-    cache_gigabytes: float = option(
-        "Largest memory for features of content pictures.", group="Device", default=4.0, minimum=0, python_only=True
-    )
-    preview_every: int = option(
-        "Steps from one preview to the next.", group="Run", default=500, minimum=1, python_only=True
-    )
-    save_every: int = option(
-        "Steps from one checkpoint to the next.", group="Run", default=250, minimum=1, python_only=True
-    )
+    preview_every: int = _run(500, "Steps from one preview to the next.", minimum=1, python_only=True)
+    save_every: int = _run(250, "Steps from one checkpoint to the next.", minimum=1, python_only=True)
 
     def check(self) -> None:
         """Multiples, four weights, and options that need another."""
@@ -663,111 +475,62 @@ class TrainOptions(TorchOptions, LossNetworkOptions):
 class PaintingOptions(OverwriteOption, EncoderOptions, TimeRangeOptions, TorchOptions, LossNetworkOptions):
     """Options of painting a picture or a clip by optimisation. What is None is the preset's."""
 
-    preset: Preset = option("Values of all options not given; see docs/painting.md.", group="Method", default="gatys")
-    steps: int | None = option("Steps at each scale.", group="Method", default=None, minimum=1, metavar="N")
-    optimizer: Optimizer | None = option("Optimiser.", group="Method", default=None)
-    init: Init | None = option("Picture to start from.", group="Method", default=None)
-    noise: float | None = option(
-        "Standard deviation of the noise to start from.",
-        group="Method",
-        default=None,
-        minimum=0,
-        maximum=1,
-        metavar="SIGMA",
+    preset: Preset = _method("gatys", "Values of all options not given; see docs/painting.md.")
+    steps: int | None = _method(None, "Steps at each scale.", minimum=1, metavar="N")
+    optimizer: Optimizer | None = _method(None, "Optimiser.")
+    init: Init | None = _method(None, "Picture to start from.")
+    noise: float | None = _method(
+        None, "Standard deviation of the noise to start from.", minimum=0, maximum=1, metavar="SIGMA"
     )
-    seed: int = option("Seed of the noise.", group="Method", default=0, metavar="N")
-    learning_rate: float | None = option(
+    seed: int = _method(0, "Seed of the noise.", metavar="N")
+    learning_rate: float | None = _method(
+        None,
         "Adam: change of a pixel in a step, of 0..1; L-BFGS: first length of a line search.",
-        group="Method",
-        default=None,
         above=0,
         metavar="LR",
     )
-    beta1: float | None = option("Adam's first decay.", group="Method", default=None, minimum=0, below=1, metavar="B")
-    beta2: float | None = option("Adam's second decay.", group="Method", default=None, minimum=0, below=1, metavar="B")
-    epsilon: float | None = option("Adam's epsilon.", group="Method", default=None, above=0, metavar="E")
-    clip: float | None = option(
-        "Bound of the gradient's norm; 0: none.", group="Method", default=None, minimum=0, metavar="N"
+    beta1: float | None = _method(None, "Adam's first decay.", minimum=0, below=1, metavar="B")
+    beta2: float | None = _method(None, "Adam's second decay.", minimum=0, below=1, metavar="B")
+    epsilon: float | None = _method(None, "Adam's epsilon.", above=0, metavar="E")
+    clip: float | None = _method(None, "Bound of the gradient's norm; 0: none.", minimum=0, metavar="N")
+    clamp: bool | None = _method(None, "Clamp the picture to 0..1 after each step.", flags=("--clamp/--no-clamp",))
+
+    content_weight: float | None = _losses(None, "Weight of the content.", minimum=0, metavar="W")
+    style_weight: float | None = _losses(None, "Weight of the style.", minimum=0, metavar="W")
+    tv: float | None = _losses(None, "Weight of total variation.", minimum=0, metavar="W")
+    content_layers: str | None = _losses(
+        None, "Layers of the content: relu3_1:0.5; or torchvision's index, 10:0.5.", metavar="NAME[:W],..."
     )
-    clamp: bool | None = option(
-        "Clamp the picture to 0..1 after each step.", group="Method", default=None, flags=("--clamp/--no-clamp",)
+    style_layers: str | None = _losses(None, "Layers of the style.", metavar="NAME[:W],...")
+    gram: GramNormalisation | None = _losses(None, "Normalisation of Gram matrices.")
+    content_error: ContentNormalisation | None = _losses(None, "Normalisation of content errors.")
+
+    size: int | None = _picture(None, "Output's short side in pixels.", minimum=64, metavar="SHORT")
+    scales: tuple[int, ...] | None = _picture(
+        None, "Short sides, painted one after the other.", metavar="A,B,...|none", read=read_whole_numbers
+    )
+    keep_color: bool = _picture(False, "Keep the picture's colours; paint brightness only.")
+    blend: tuple[float, ...] | None = _picture(
+        None, "Shares of the paintings.", metavar="A,B,...", read=read_numbers, shown_default="equal"
+    )
+    mask: tuple[Path, ...] = _picture(
+        (), "White where the style goes; one for all paintings, or one for each.", metavar="IMG"
+    )
+    style_scale: float = _picture(
+        1.0, "Size of the paintings, relative to the picture's.", minimum=0.1, maximum=10, metavar="X"
     )
 
-    content_weight: float | None = option(
-        "Weight of the content.", group="Losses", default=None, minimum=0, metavar="W"
+    tile: int | None = _device(
+        None, "Add gradients up over tiles: little memory, more time.", minimum=128, metavar="PX"
     )
-    style_weight: float | None = option("Weight of the style.", group="Losses", default=None, minimum=0, metavar="W")
-    tv: float | None = option("Weight of total variation.", group="Losses", default=None, minimum=0, metavar="W")
-    content_layers: str | None = option(
-        "Layers of the content: relu3_1:0.5; or torchvision's index, 10:0.5.",
-        group="Losses",
-        default=None,
-        metavar="NAME[:W],...",
-    )
-    style_layers: str | None = option("Layers of the style.", group="Losses", default=None, metavar="NAME[:W],...")
-    gram: GramNormalisation | None = option("Normalisation of Gram matrices.", group="Losses", default=None)
-    content_error: ContentNormalisation | None = option(
-        "Normalisation of content errors.", group="Losses", default=None
-    )
+    precision: Literal["auto", "fp32", "bf16"] = _device("auto", "Number format of the loss network.")
 
-    size: int | None = option(
-        "Output's short side in pixels.", group="Picture", default=None, minimum=64, metavar="SHORT"
+    frame_steps: int | None = _clips(
+        None, "Steps of frames after a scene's first.", minimum=1, metavar="N", shown_default="a fifth"
     )
-    scales: tuple[int, ...] | None = option(
-        "Short sides, painted one after the other.",
-        group="Picture",
-        default=None,
-        metavar="A,B,...|none",
-        read=read_whole_numbers,
-    )
-    keep_color: bool = option("Keep the picture's colours; paint brightness only.", group="Picture", default=False)
-    blend: tuple[float, ...] | None = option(
-        "Shares of the paintings.",
-        group="Picture",
-        default=None,
-        metavar="A,B,...",
-        read=read_numbers,
-        shown_default="equal",
-    )
-    mask: tuple[Path, ...] = option(
-        "White where the style goes; one for all paintings, or one for each.",
-        group="Picture",
-        default=(),
-        metavar="IMG",
-    )
-    style_scale: float = option(
-        "Size of the paintings, relative to the picture's.",
-        group="Picture",
-        default=1.0,
-        minimum=0.1,
-        maximum=10,
-        metavar="X",
-    )
-
-    tile: int | None = option(
-        "Add gradients up over tiles: little memory, more time.",
-        group="Device",
-        default=None,
-        minimum=128,
-        metavar="PX",
-    )
-    precision: Literal["auto", "fp32", "bf16"] = option(
-        "Number format of the loss network.", group="Device", default="auto"
-    )
-
-    frame_steps: int | None = option(
-        "Steps of frames after a scene's first.",
-        group="Clips",
-        default=None,
-        minimum=1,
-        metavar="N",
-        shown_default="a fifth",
-    )
-    temporal: float = option("Weight of temporal consistency.", group="Clips", default=1.0, minimum=0, metavar="W")
-    preview: Path | None = option("Write the picture there as it grows.", group="Output", default=None, metavar="IMG")
-    preview_every: int = option(
-        "Steps from one preview to the next.", group="Output", default=50, minimum=1, metavar="N"
-    )
+    temporal: float = _clips(1.0, "Weight of temporal consistency.", minimum=0, metavar="W")
+    preview: Path | None = _output(None, "Write the picture there as it grows.", metavar="IMG")
+    preview_every: int = _output(50, "Steps from one preview to the next.", minimum=1, metavar="N")
 
     def check(self) -> None:
         """Scales ascend, shares are not all zero, and L-BFGS takes no bound of the gradient's norm."""
@@ -786,23 +549,15 @@ class PaintingOptions(OverwriteOption, EncoderOptions, TimeRangeOptions, TorchOp
 class EvaluateOptions(Options):
     """Options of measuring a style."""
 
-    content: Path = option(
-        "Folder of pictures to measure on, searched with its subfolders.", group="Files", metavar="DIR"
-    )
-    style_image: Path = option("The painting.", group="Files", metavar="IMG")
-    features: Path | None = option(
-        "VGG-19 weights.", group="Files", default=None, metavar="FILE", shown_default="torchvision's"
-    )
-    video: Path | None = option("Clip to measure flicker on.", group="Files", default=None, metavar="FILE")
-    limit: int = option(
-        "Largest number of pictures, in the order of their names.", group="Files", default=64, minimum=1, metavar="N"
-    )
-    frames: int = option("Largest number of frames of the clip.", group="Files", default=40, minimum=2, metavar="N")
-    save: bool = option("Write the scores into the style's file.", group="Output", default=False)
-    card: Path | None = option("Write the style's card; needs --save.", group="Output", default=None, metavar="FILE.md")
-    picture: str | None = option(
-        "Picture to show in the card, relative to it.", group="Output", default=None, metavar="PATH"
-    )
+    content: Path = _files(MISSING, "Folder of pictures to measure on, searched with its subfolders.", metavar="DIR")
+    style_image: Path = _files(MISSING, "The painting.", metavar="IMG")
+    features: Path | None = _files(None, "VGG-19 weights.", metavar="FILE", shown_default="torchvision's")
+    video: Path | None = _files(None, "Clip to measure flicker on.", metavar="FILE")
+    limit: int = _files(64, "Largest number of pictures, in the order of their names.", minimum=1, metavar="N")
+    frames: int = _files(40, "Largest number of frames of the clip.", minimum=2, metavar="N")
+    save: bool = _output(False, "Write the scores into the style's file.")
+    card: Path | None = _output(None, "Write the style's card; needs --save.", metavar="FILE.md")
+    picture: str | None = _output(None, "Picture to show in the card, relative to it.", metavar="PATH")
 
     def check(self) -> None:
         """A card shows what is saved."""

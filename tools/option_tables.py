@@ -64,7 +64,7 @@ def default_of(field: Field) -> str:
         return "required"
     if field.info.shown_default:
         return field.info.shown_default
-    if field.default is None or field.default == ():
+    if field.default in (None, (), ""):
         return "none"
     if isinstance(field.default, bool):
         return "on" if field.default else "off"

@@ -127,7 +127,7 @@ def _parameter(declared: Field) -> Parameter:
         help=_help(declared),
         metavar=metavar,
         rich_help_panel=info.group,
-        show_default=info.shown_default or (default is not None and default is not False),
+        show_default=info.shown_default or ("none" if default == "" else default is not None and default is not False),
     )
     return Parameter(
         declared.name,

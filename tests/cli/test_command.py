@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,7 +13,7 @@ import typer
 
 from realtime.cli.app import app as restyle_app
 from realtime.cli.command import Given, command
-from realtime.option_fields import OptionError, Options, option, read_size, takes
+from realtime.option_fields import OptionError, Options, group, read_size, takes
 from realtime.options import ConsoleOptions
 from tests.helpers.commands import Restyle
 
@@ -22,17 +22,13 @@ from tests.helpers.commands import Restyle
 class Basket(Options):
     """What is in a basket."""
 
-    apples: int = option("How many apples.", group="Fruit", default=3, minimum=0, maximum=9)
-    kind: Literal["round", "square"] = option("Of basket.", group="Basket", default="round")
-    weight: float | None = option(
-        "Of the whole.", group="Fruit", default=None, above=0, metavar="KG", shown_default="unknown"
-    )
-    ripe: bool = option("Only ripe ones.", group="Fruit", default=False, flags=("--ripe", "-r"))
-    note: tuple[str, ...] = option("Repeatable.", group="Basket", default=())
-    size: int | tuple[int, int] | None = option(
-        "Of the basket.", group="Basket", default=None, read=read_size, shown_default="any"
-    )
-    secret: int = option("Not on the command line.", group="Basket", default=7, python_only=True)
+    apples: int = group("Fruit")(3, "How many apples.", minimum=0, maximum=9)
+    kind: Literal["round", "square"] = group("Basket")("round", "Of basket.")
+    weight: float | None = group("Fruit")(None, "Of the whole.", above=0, metavar="KG", shown_default="unknown")
+    ripe: bool = group("Fruit")(False, "Only ripe ones.", flags=("--ripe", "-r"))
+    note: tuple[str, ...] = group("Basket")((), "Repeatable.")
+    size: int | tuple[int, int] | None = group("Basket")(None, "Of the basket.", read=read_size, shown_default="any")
+    secret: int = group("Basket")(7, "Not on the command line.", python_only=True)
 
     def check(self) -> None:
         """Square baskets are small."""
@@ -44,7 +40,7 @@ class Basket(Options):
 class Label(Options):
     """A label must be given."""
 
-    label: str = option("On the basket.", group="Basket", metavar="TEXT")
+    label: str = group("Basket")(MISSING, "On the basket.", metavar="TEXT")
 
 
 def application(function: Callable[..., None]) -> typer.Typer:
@@ -142,7 +138,7 @@ def test_an_option_that_is_added_to_a_class_is_an_option_everywhere(restyle: Res
 
     @dataclass(frozen=True, kw_only=True)
     class Larger(Basket):
-        pears: int = option("How many pears.", group="Fruit", default=4)
+        pears: int = group("Fruit")(4, "How many pears.")
 
     got: list[Larger] = []
 
