@@ -291,7 +291,7 @@ class BenchOptions(OverwriteOption):
     video: Path | None = _clip(None, "Measure on this clip.", metavar="FILE", shown_default="a generated one")
     encoder: str = _clip("auto", "Video encoder.", metavar="auto|NAME")
     against: Literal["johnson"] | None = _measurement(
-        None, "Compare with the classic network (Johnson et al. 2016, PyTorch, fp32)."
+        None, "Compare with the classic network (Johnson et al. 2016, PyTorch, fp32).", shown_default="nothing"
     )
     rounds: int = _measurement(5, "Times that everything is measured.", minimum=1, metavar="N")
     seconds: float = _measurement(4.0, "Approximate length of one measurement of the whole.", minimum=0.1, metavar="S")
@@ -380,8 +380,12 @@ class TrainOptions(TorchOptions, LossNetworkOptions):
     start: str | None = _run(
         None, "Trained style to start from, as large or smaller.", metavar="STYLE", flags=("--from",)
     )
-    until: int | None = _run(None, "Stop after this step; --resume continues.", minimum=1, metavar="STEP")
-    minutes: float | None = _run(None, "Stop after this time; --resume continues.", minimum=0, metavar="N")
+    until: int | None = _run(
+        None, "Stop after this step; --resume continues.", minimum=1, metavar="STEP", shown_default="the last step"
+    )
+    minutes: float | None = _run(
+        None, "Stop after this time; --resume continues.", minimum=0, metavar="N", shown_default="no limit"
+    )
     seed: int = _run(0, "Seed of all random numbers.", metavar="N")
     learning_rate: float = _run(1e-3, "Highest learning rate.", above=0, metavar="LR")
     batch: int = _run(2, "Pictures at once, on each device.", minimum=1, metavar="N")
@@ -425,22 +429,38 @@ class TrainOptions(TorchOptions, LossNetworkOptions):
     )
     variants: int = _crops(3, "Crops of each picture, used in turn.", minimum=1, metavar="N")
 
-    width: int | None = _network(None, "Channels at 1/4 size.", minimum=1, metavar="N")
-    body: int | None = _network(None, "Channels of the body.", minimum=1, metavar="N")
+    width: int | None = _network(
+        None, "Channels at 1/4 size.", minimum=1, metavar="N", shown_default="that of the start, or the usual network's"
+    )
+    body: int | None = _network(
+        None, "Channels of the body.", minimum=1, metavar="N", shown_default="that of the start, or the usual network's"
+    )
     dilations: tuple[int, ...] | None = _network(
-        None, "One residual block for each.", metavar="A,B,...", read=read_whole_numbers
+        None,
+        "One residual block for each.",
+        metavar="A,B,...",
+        read=read_whole_numbers,
+        shown_default="that of the start, or the usual network's",
     )
     norm: Norm | None = _network(
-        None, "Normalisation; instance norm uses the whole picture, batch norm becomes constants."
+        None,
+        "Normalisation; instance norm uses the whole picture, batch norm becomes constants.",
+        shown_default="that of the start, or the usual network's",
     )
     contours: tuple[int, ...] | None = _network(
-        None, "Periods of the contour planes.", metavar="A,B,...|none", read=read_whole_numbers
+        None,
+        "Periods of the contour planes.",
+        metavar="A,B,...|none",
+        read=read_whole_numbers,
+        shown_default="that of the start, or the usual network's",
     )
-    cell: Cell | None = _network(None, "The body works at 1/8 or 1/4 size.")
+    cell: Cell | None = _network(
+        None, "The body works at 1/8 or 1/4 size.", shown_default="that of the start, or the usual network's"
+    )
 
     title: str = _painting("", "Title.", metavar="TEXT")
     artist: str = _painting("", "Artist.", metavar="TEXT")
-    year: int | None = _painting(None, "Year.", metavar="N")
+    year: int | None = _painting(None, "Year.", metavar="N", shown_default="unknown")
 
     warmup: int = _run(200, "Steps in which the learning rate rises.", minimum=0, python_only=True)
     clip: float = _run(0.3, "Bound of the gradient's norm.", above=0, python_only=True)
@@ -476,11 +496,16 @@ class PaintingOptions(OverwriteOption, EncoderOptions, TimeRangeOptions, TorchOp
     """Options of painting a picture or a clip by optimisation. What is None is the preset's."""
 
     preset: Preset = _method("gatys", "Values of all options not given; see docs/painting.md.")
-    steps: int | None = _method(None, "Steps at each scale.", minimum=1, metavar="N")
-    optimizer: Optimizer | None = _method(None, "Optimiser.")
-    init: Init | None = _method(None, "Picture to start from.")
+    steps: int | None = _method(None, "Steps at each scale.", minimum=1, metavar="N", shown_default="the preset's")
+    optimizer: Optimizer | None = _method(None, "Optimiser.", shown_default="the preset's")
+    init: Init | None = _method(None, "Picture to start from.", shown_default="the preset's")
     noise: float | None = _method(
-        None, "Standard deviation of the noise to start from.", minimum=0, maximum=1, metavar="SIGMA"
+        None,
+        "Standard deviation of the noise to start from.",
+        minimum=0,
+        maximum=1,
+        metavar="SIGMA",
+        shown_default="the preset's",
     )
     seed: int = _method(0, "Seed of the noise.", metavar="N")
     learning_rate: float | None = _method(
@@ -488,26 +513,47 @@ class PaintingOptions(OverwriteOption, EncoderOptions, TimeRangeOptions, TorchOp
         "Adam: change of a pixel in a step, of 0..1; L-BFGS: first length of a line search.",
         above=0,
         metavar="LR",
+        shown_default="the preset's",
     )
-    beta1: float | None = _method(None, "Adam's first decay.", minimum=0, below=1, metavar="B")
-    beta2: float | None = _method(None, "Adam's second decay.", minimum=0, below=1, metavar="B")
-    epsilon: float | None = _method(None, "Adam's epsilon.", above=0, metavar="E")
-    clip: float | None = _method(None, "Bound of the gradient's norm; 0: none.", minimum=0, metavar="N")
-    clamp: bool | None = _method(None, "Clamp the picture to 0..1 after each step.", flags=("--clamp/--no-clamp",))
+    beta1: float | None = _method(
+        None, "Adam's first decay.", minimum=0, below=1, metavar="B", shown_default="the preset's"
+    )
+    beta2: float | None = _method(
+        None, "Adam's second decay.", minimum=0, below=1, metavar="B", shown_default="the preset's"
+    )
+    epsilon: float | None = _method(None, "Adam's epsilon.", above=0, metavar="E", shown_default="the preset's")
+    clip: float | None = _method(
+        None, "Bound of the gradient's norm; 0: none.", minimum=0, metavar="N", shown_default="the preset's"
+    )
+    clamp: bool | None = _method(
+        None, "Clamp the picture to 0..1 after each step.", flags=("--clamp/--no-clamp",), shown_default="the preset's"
+    )
 
-    content_weight: float | None = _losses(None, "Weight of the content.", minimum=0, metavar="W")
-    style_weight: float | None = _losses(None, "Weight of the style.", minimum=0, metavar="W")
-    tv: float | None = _losses(None, "Weight of total variation.", minimum=0, metavar="W")
+    content_weight: float | None = _losses(
+        None, "Weight of the content.", minimum=0, metavar="W", shown_default="the preset's"
+    )
+    style_weight: float | None = _losses(
+        None, "Weight of the style.", minimum=0, metavar="W", shown_default="the preset's"
+    )
+    tv: float | None = _losses(None, "Weight of total variation.", minimum=0, metavar="W", shown_default="the preset's")
     content_layers: str | None = _losses(
         None, "Layers of the content: relu3_1:0.5; or torchvision's index, 10:0.5.", metavar="NAME[:W],..."
     )
     style_layers: str | None = _losses(None, "Layers of the style.", metavar="NAME[:W],...")
-    gram: GramNormalisation | None = _losses(None, "Normalisation of Gram matrices.")
-    content_error: ContentNormalisation | None = _losses(None, "Normalisation of content errors.")
+    gram: GramNormalisation | None = _losses(None, "Normalisation of Gram matrices.", shown_default="the preset's")
+    content_error: ContentNormalisation | None = _losses(
+        None, "Normalisation of content errors.", shown_default="the preset's"
+    )
 
-    size: int | None = _picture(None, "Output's short side in pixels.", minimum=64, metavar="SHORT")
+    size: int | None = _picture(
+        None, "Output's short side in pixels.", minimum=64, metavar="SHORT", shown_default="the preset's"
+    )
     scales: tuple[int, ...] | None = _picture(
-        None, "Short sides, painted one after the other.", metavar="A,B,...|none", read=read_whole_numbers
+        None,
+        "Short sides, painted one after the other.",
+        metavar="A,B,...|none",
+        read=read_whole_numbers,
+        shown_default="the preset's",
     )
     keep_color: bool = _picture(False, "Keep the picture's colours; paint brightness only.")
     blend: tuple[float, ...] | None = _picture(
@@ -521,7 +567,11 @@ class PaintingOptions(OverwriteOption, EncoderOptions, TimeRangeOptions, TorchOp
     )
 
     tile: int | None = _device(
-        None, "Add gradients up over tiles: little memory, more time.", minimum=128, metavar="PX"
+        None,
+        "Add gradients up over tiles: little memory, more time.",
+        minimum=128,
+        metavar="PX",
+        shown_default="no tiles",
     )
     precision: Literal["auto", "fp32", "bf16"] = _device("auto", "Number format of the loss network.")
 
