@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from realtime.option_fields import (
     OptionError,
     Options,
-    option,
     read_device,
     read_devices,
     read_size,
@@ -30,14 +29,14 @@ from tests.helpers.options import CLASSES, instances
 class Sample(Options):
     """One option of each kind."""
 
-    wanted: Path = option("Must be given.", group="Files")
-    count: int | None = option("A number of things.", group="Numbers", default=None, minimum=1, maximum=9)
-    share: float = option("More than nothing.", group="Numbers", default=0.5, above=0)
-    depth: float = option("At most.", group="Numbers", default=0.0, maximum=2)
-    mode: Literal["fast", "slow"] | None = option("How.", group="Other", default="fast")
-    loud: bool = option("Say more.", group="Other", default=False)
-    words: tuple[str, ...] = option("Repeatable.", group="Other", default=())
-    size: int | tuple[int, int] | None = option("Of the output.", group="Other", default=None, read=read_size)
+    wanted: Path = group("Files")(MISSING, "Must be given.")
+    count: int | None = group("Numbers")(None, "A number of things.", minimum=1, maximum=9)
+    share: float = group("Numbers")(0.5, "More than nothing.", above=0)
+    depth: float = group("Numbers")(0.0, "At most.", maximum=2)
+    mode: Literal["fast", "slow"] | None = group("Other")("fast", "How.")
+    loud: bool = group("Other")(False, "Say more.")
+    words: tuple[str, ...] = group("Other")((), "Repeatable.")
+    size: int | tuple[int, int] | None = group("Other")(None, "Of the output.", read=read_size)
 
     def check(self) -> None:
         """Loud is never slow."""
