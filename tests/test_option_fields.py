@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from realtime.option_fields import (
     OptionError,
     Options,
+    group,
     read_device,
     read_devices,
     read_size,
