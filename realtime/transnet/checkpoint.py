@@ -28,7 +28,7 @@ class StyleCard:
         name: short name, that of the file.
         title, artist, year: of the painting; empty or None where not known.
         architecture: of the network.
-        recipe: how it was trained (`TrainConfig.to_dict`, with steps done and pictures seen).
+        recipe: how it was trained (the options of `restyle train`, with steps done and pictures seen).
         metrics: its scores.
         path: the file it was read from.
     """
@@ -37,9 +37,9 @@ class StyleCard:
     title: str = ""
     artist: str = ""
     year: int | None = None
-    architecture: Architecture = field(default_factory=Architecture)
-    recipe: dict[str, Any] = field(default_factory=dict)
-    metrics: dict[str, Any] = field(default_factory=dict)
+    architecture: Architecture = field(default_factory=Architecture, repr=False)
+    recipe: dict[str, Any] = field(default_factory=dict, repr=False)
+    metrics: dict[str, Any] = field(default_factory=dict, repr=False)
     path: Path | None = None
 
     @property
