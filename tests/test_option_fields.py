@@ -19,25 +19,32 @@ from realtime.option_fields import (
     group,
     read_device,
     read_devices,
+    read_numbers,
     read_size,
     read_time,
+    read_whole_numbers,
+    read_width_height,
     takes,
 )
 from tests.helpers.options import CLASSES, instances
+
+_files, _numbers, _other = group("Files"), group("Numbers"), group("Other")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample(Options):
     """One option of each kind."""
 
-    wanted: Path = group("Files")(MISSING, "Must be given.")
-    count: int | None = group("Numbers")(None, "A number of things.", minimum=1, maximum=9)
-    share: float = group("Numbers")(0.5, "More than nothing.", above=0)
-    depth: float = group("Numbers")(0.0, "At most.", maximum=2)
-    mode: Literal["fast", "slow"] | None = group("Other")("fast", "How.")
-    loud: bool = group("Other")(False, "Say more.")
-    words: tuple[str, ...] = group("Other")((), "Repeatable.")
-    size: int | tuple[int, int] | None = group("Other")(None, "Of the output.", read=read_size)
+    wanted: Path = _files(MISSING, "Must be given.")
+    count: int | None = _numbers(None, "A number of things.", minimum=1, maximum=9)
+    share: float = _numbers(0.5, "More than nothing.", above=0, below=1)
+    depth: float = _numbers(0.0, "At most.", maximum=2)
+    mode: Literal["fast", "slow"] | None = _other("fast", "How.")
+    loud: bool = _other(False, "Say more.")
+    words: tuple[str, ...] = _other((), "Repeatable.")
+    steps: tuple[int, ...] = _other((1,), "Repeatable numbers.", minimum=1)
+    size: int | tuple[int, int] | None = _other(None, "Of the output.", read=read_size)
+    scales: tuple[int, ...] | None = _other(None, "Numbers in one text.", read=read_whole_numbers)
 
     def check(self) -> None:
         """Loud is never slow."""
@@ -54,7 +61,8 @@ def sample(**values: Any) -> Sample:
     [
         ({"count": 0}, "count: 0 is not between 1 and 9"),
         ({"count": 10}, "count: 10 is not between 1 and 9"),
-        ({"share": 0}, "share: 0.0 is not above 0"),
+        ({"share": 0}, "share: 0.0 is not above 0 and below 1"),
+        ({"share": 1}, "share: 1.0 is not above 0 and below 1"),
         ({"share": float("nan")}, "share: nan is not above 0"),
         ({"depth": 2.5}, "depth: 2.5 is not at most 2"),
         ({"mode": "medium"}, "mode: 'medium' is not one of fast, slow"),
@@ -68,6 +76,9 @@ def sample(**values: Any) -> Sample:
         ({"loud": "yes"}, "loud: 'yes' is not True or False"),
         ({"wanted": 3}, "wanted: 3 is not a path"),
         ({"words": [1]}, "words: 1 is not text"),
+        ({"words": "one"}, "words: 'one' is not a list of values"),
+        ({"steps": (3, 0)}, "steps: 0 is not 1 or more"),
+        ({"scales": "1,a"}, "scales: '1,a': numbers with commas"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
@@ -81,8 +92,8 @@ def test_wrong_values(values: dict[str, Any], message: str) -> None:
 
 
 def test_values_that_stand_for_others() -> None:
-    made = sample(wanted="a/b", count=np.int64(3), share=np.float32(0.25), words=["x"], size="640x360")
-    assert made == sample(wanted=Path("a/b"), count=3, share=0.25, words=("x",), size=(640, 360))
+    made = sample(wanted="a/b", count=np.int64(3), share=np.float32(0.25), words=["x"], size="640x360", scales="4,2")
+    assert made == sample(wanted=Path("a/b"), count=3, share=0.25, words=("x",), size=(640, 360), scales=(4, 2))
     assert type(made.count) is int and type(made.share) is float
     assert json.loads(json.dumps(made.to_json()))["wanted"] == str(Path("a/b"))
 
@@ -99,14 +110,11 @@ def test_unknown_names() -> None:
 
 def test_fields_tell_what_is_declared() -> None:
     fields = {field.name: field for field in Sample.fields()}
-    assert list(fields) == ["wanted", "count", "share", "depth", "mode", "loud", "words", "size"]
+    assert list(fields) == ["wanted", "count", "share", "depth", "mode", "loud", "words", "steps", "size", "scales"]
     assert fields["mode"].choices == ("fast", "slow") and fields["count"].choices == ()
-    assert [fields[name].range_text for name in ("count", "share", "depth", "size")] == [
-        "between 1 and 9",
-        "above 0",
-        "at most 2",
-        "",
-    ]
+    texts = {name: fields[name].range_text for name in ("count", "share", "depth", "steps", "size")}
+    assert list(texts.values()) == ["between 1 and 9", "above 0 and below 1", "at most 2", "1 or more", ""]
+    assert [name for name, field in fields.items() if field.repeated] == ["words", "steps"]
     assert fields["count"].flag == "--count"
 
 
@@ -126,7 +134,7 @@ def test_a_method_takes_the_fields_as_keywords() -> None:
     assert parameters["share"].default == 0.5 and parameters["share"].kind is inspect.Parameter.KEYWORD_ONLY
     assert Thing.work.__doc__ is not None
     assert "file: whatever." in Thing.work.__doc__ and "share: More than nothing." in Thing.work.__doc__
-    assert Thing().work("x", sample(count=2), share=2).share == 2
+    assert Thing().work("x", sample(count=2), share=0.2).share == 0.2
 
 
 @pytest.mark.parametrize("kind", [Sample, *CLASSES], ids=lambda kind: kind.__name__)
@@ -162,6 +170,22 @@ def test_sizes(size: Any, wanted: object) -> None:
 def test_what_is_no_size(size: Any) -> None:
     with pytest.raises(ValueError, match="640x360"):
         read_size(size)
+
+
+def test_sizes_of_two_sides() -> None:
+    assert read_width_height("64x36") == read_width_height((64, 36)) == (64, 36)
+    with pytest.raises(ValueError, match="is not WxH"):
+        read_width_height("64")
+
+
+def test_numbers_in_one_text() -> None:
+    assert read_numbers("1,2.5,1e-3") == (1, 2.5, 0.001) and read_numbers("none") == () == read_numbers([])
+    assert read_whole_numbers("4,2") == read_whole_numbers((4.0, 2.0)) == (4, 2)
+    for text in ("", "a", "1,,2", "1;2"):
+        with pytest.raises(ValueError, match="with commas between"):
+            read_numbers(text)
+    with pytest.raises(ValueError, match="whole numbers"):
+        read_whole_numbers("1.5")
 
 
 @pytest.mark.parametrize(

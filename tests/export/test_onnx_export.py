@@ -222,7 +222,7 @@ def test_a_large_folder_is_thinned_out(tmp_path: Path) -> None:
         ({"calibration": "folder"}, "is for precision int8, not fp32"),
         ({"opset": 12}, "13 to"),
         ({"opset": 999}, "13 to"),
-        ({"static": (0, 8)}, "above 0"),
+        ({"static": (0, 8)}, "neither"),
         ({"static": 8}, "WxH"),
         ({"output": "out.pt"}, r"\.onnx"),
         ({"output": "nowhere/out.onnx"}, "no such folder"),
