@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from realtime.errors import InputError
+from realtime.media.convert.filters import filtered
 
 _FILTERS = ("split", "palettegen", "paletteuse")
 
@@ -44,11 +45,5 @@ class Palette:
 
     def feed(self, picture: Any) -> Iterator[Any]:
         """The pictures in 256 colours (pal8) that are ready after one more picture (bgra); None for the rest."""
-        import av.error
-
         self._graph.push(picture)
-        while True:
-            try:
-                yield self._graph.pull()
-            except (av.error.BlockingIOError, av.error.EOFError):
-                return
+        return filtered(self._graph)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from realtime.errors import RestyleError
 from realtime.frames import ColorTags, Frame, SurfaceFrame, chroma_shape
 from realtime.media.convert.palette import Palette
 from realtime.media.convert.reformat import AV_RANGE, SWS_SPACE
-from realtime.media.convert.views import plane_view
+from realtime.media.convert.views import fill
 from realtime.media.files.output_spec import OutputSpec
 
 if TYPE_CHECKING:
@@ -23,7 +21,10 @@ class PictureMaker:
     """Makes PyAV's pictures of frames, as the encoder of an output takes them."""
 
     def __init__(self, spec: OutputSpec) -> None:
+        from av.video.reformatter import VideoReformatter
+
         self._spec = spec
+        self._reformatter: Any = VideoReformatter()
 
     def __call__(self, frame: Frame, pts: int) -> VideoFrame:
         """A frame in a buffer of its own, or in the device's memory where the encoder takes it there.
@@ -40,7 +41,21 @@ class PictureMaker:
         picture.pts, picture.time_base = pts, spec.time_base
         for name, value in spec.color_tags.items():
             setattr(picture, name, value)
-        return picture
+        return self._converted(picture, frame.color) if spec.surfaces is None else picture
+
+    def _converted(self, picture: VideoFrame, color: ColorTags) -> VideoFrame:
+        """A picture in the encoder's pixel format; for a GIF in RGB, of which its palette is made."""
+        wanted = self._spec.pix_fmt
+        options: dict[str, Any] = {"format": wanted}
+        if wanted == "pal8":
+            codes = {"src_colorspace": SWS_SPACE[color.matrix], "src_color_range": AV_RANGE[color.range]}
+            options = {"format": "bgra", **codes, "dst_color_range": AV_RANGE["full"]}
+        elif wanted == picture.format.name:
+            return picture
+        # In several threads, as PyAV would do it by itself, slices now and then differ where they meet.
+        result: VideoFrame = self._reformatter.reformat(picture, **options, threads=1)
+        result.pts, result.time_base = picture.pts, picture.time_base
+        return result
 
     def _copy(self, frame: Frame) -> VideoFrame:
         from av.video.frame import VideoFrame
@@ -49,13 +64,13 @@ class PictureMaker:
         expected = chroma_shape(height, width)
         if frame.u.shape != expected or frame.v.shape != expected:
             raise RestyleError(f"{self._spec.path}: chroma planes of {frame.u.shape}, {expected} were expected")
-        full = self._spec.pix_fmt == "yuv444p"
+        planes, form = [frame.y, frame.u, frame.v], "yuv420p"
+        if self._spec.pix_fmt == "yuv444p":
+            planes[1:] = [plane.repeat(2, axis=0).repeat(2, axis=1)[:height, :width] for plane in planes[1:]]
+            form = "yuv444p"
         # A fresh buffer each time: the encoder keeps some for its lookahead, and FFmpeg recycles memory of one size.
-        picture = VideoFrame(width, height, "yuv444p" if full else "yuv420p")
-        for number, (target, source) in enumerate(zip(picture.planes, (frame.y, frame.u, frame.v), strict=True)):
-            if full and number:
-                source = source.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
-            np.copyto(plane_view(target), source)
+        picture = VideoFrame(width, height, form)
+        fill(picture, planes)
         return picture
 
 
@@ -74,7 +89,6 @@ class VideoEncoder:
         """
         self._picture = PictureMaker(spec)
         self._palette = Palette(spec.shape.width, spec.shape.height, spec.time_base) if spec.encoder == "gif" else None
-        self._reformatter: Any = None
         accelerator = None if spec.surfaces is None else spec.surfaces.encoder_accelerator(spec.encoder)
         self.stream = spec.add_stream(container, accelerator=accelerator)
         self._context = self.stream.codec_context
@@ -94,7 +108,7 @@ class VideoEncoder:
         if self._palette is None:
             yield from self._context.encode(picture)
         else:
-            yield from self._encode_reduced(self._palette, self._to_rgb(picture, frame.color))
+            yield from self._encode_reduced(self._palette, picture)
 
     def flush(self) -> Iterator[Packet[Any]]:
         """The packets that are left at the end."""
@@ -105,21 +119,6 @@ class VideoEncoder:
     def _encode_reduced(self, palette: Palette, picture: VideoFrame | None) -> Iterator[Packet[Any]]:
         for reduced in palette.feed(picture):
             yield from self._context.encode(reduced)
-
-    def _to_rgb(self, picture: VideoFrame, color: ColorTags) -> VideoFrame:
-        from av.video.reformatter import VideoReformatter
-
-        if self._reformatter is None:
-            self._reformatter = VideoReformatter()
-        result: VideoFrame = self._reformatter.reformat(
-            picture,
-            format="bgra",
-            src_colorspace=SWS_SPACE[color.matrix],
-            src_color_range=AV_RANGE[color.range],
-            dst_color_range=AV_RANGE["full"],
-        )
-        result.pts, result.time_base = picture.pts, picture.time_base
-        return result
 
 
 def _without_translation(matrix: tuple[int, ...]) -> tuple[int, ...]:
