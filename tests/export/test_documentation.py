@@ -68,9 +68,9 @@ def test_the_example_paints_what_the_program_paints(
 
 def test_the_page_names_what_there_is() -> None:
     """Options and names in the page are those of the program."""
-    from realtime.option_fields import PROVIDERS
     from realtime.engines.choice import INT8_PSNR
     from realtime.engines.onnx.graph import MIN_OPSET
+    from realtime.option_fields import PROVIDERS
 
     page = " ".join(PAGE.read_text().split())
     for word in re.findall(r"\w+", PROVIDERS.partition("also ")[2]):
