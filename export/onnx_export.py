@@ -28,12 +28,12 @@ from realtime.errors import InputError, RestyleError, one_line
 from realtime.media.convert.rgb import resize_image
 from realtime.media.files.stills import find_images, read_image
 from realtime.options import ExportOptions
+from realtime.release import __version__
 from realtime.results import Summary
 from realtime.transnet.checkpoint import StyleCard, load_checkpoint
 from realtime.transnet.folding import TRAINED_IN
 from realtime.transnet.gallery import find_style, gallery_folder
 from realtime.transnet.network import MULTIPLE, TransNet
-from realtime.version import __version__
 
 MAX_CALIBRATION_PICTURES = 48
 """Pictures of a folder that int8 is calibrated with: spread evenly over it."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from realtime.version import __version__
+from realtime.release import __version__
 
 if TYPE_CHECKING:
     from realtime.errors import InputError, RestyleError, StyleError

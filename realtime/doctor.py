@@ -7,7 +7,7 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from typing import TYPE_CHECKING, Any
 
-from realtime.version import __version__
+from realtime.release import __version__
 
 if TYPE_CHECKING:
     from realtime.engines.cuda.runtime import CudaRuntime
@@ -62,7 +62,7 @@ def installation_problems() -> list[str]:
                 f"install restyle in an environment of its own, or run pip uninstall {' '.join(others)} and "
                 f"pip install --force-reinstall --no-deps restyle"
             )
-    if "Stylizer" not in dir(realtime):
+    if not problems and "Stylizer" not in dir(realtime):
         problems.append(
             f"{realtime.__file__} is not restyle's: another distribution has a package of this name; "
             "run pip install --force-reinstall --no-deps restyle"

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 
 from realtime.engines.machine import cores, cpu_name
-from realtime.version import __version__
+from realtime.release import __version__
 
 _PACKAGES = ("torch", "numpy", "av", "onnxruntime-gpu", "onnxruntime", "openvino")
 

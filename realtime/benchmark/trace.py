@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from realtime.benchmark.machine import peak_memory
+from realtime.release import __version__
 from realtime.transnet.checkpoint import write_atomically
-from realtime.version import __version__
 
 _FOLLOWED = ("decode", "infer", "paint", "encode")
 _SAMPLE = 0.05

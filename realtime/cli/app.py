@@ -19,7 +19,7 @@ from realtime.cli.command import command
 from realtime.cli.common import State, say
 from realtime.errors import RestyleError, one_line
 from realtime.memory import keep_memory
-from realtime.version import __version__
+from realtime.release import __version__
 
 # No rich markup in help texts: plain ones are drawn without importing rich, which doubles the time that help takes.
 app = typer.Typer(

@@ -15,8 +15,8 @@ from realtime.engines.onnx.generated_pictures import generated_pictures
 from realtime.engines.onnx.ort_session import ort_runtime
 from realtime.engines.torch.engine import TorchEngine
 from realtime.engines.workers import using_threads
+from realtime.release import __version__
 from realtime.transnet.network import TransNet
-from realtime.version import __version__
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from realtime.engines.machine import cpu_name
 from realtime.engines.onnx import providers
 from realtime.engines.torch.device import choose_device, cpu_has_bf16
 from realtime.options import EngineOptions, Precision
-from realtime.version import __version__
+from realtime.release import __version__
 
 _PACKAGES = ("torch", "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino", "openvino")
 

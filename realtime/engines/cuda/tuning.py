@@ -16,8 +16,8 @@ from realtime.engines.measurement_cache import MeasurementCache
 from realtime.engines.torch.device import choose_device, torch_precision
 from realtime.frames import Frame, chroma_shape
 from realtime.options import Precision
+from realtime.release import __version__
 from realtime.transnet.network import TransNet
-from realtime.version import __version__
 
 SIZE = (1920, 1080)
 """(width, height) of the frames of the measurement."""
