@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from typing import TYPE_CHECKING, Any
@@ -48,12 +49,16 @@ def examine() -> dict[str, Any]:
     }
 
 
-def installation_problems() -> list[str]:
-    """Whether another distribution has replaced parts of restyle's packages, and what to do about it."""
+def installation_problems(owners: Mapping[str, Sequence[str]] | None = None) -> list[str]:
+    """Whether another distribution has replaced parts of restyle's packages, and what to do about it.
+
+    Args:
+        owners: names of the distributions that hold each top-level package; None looks at what is installed.
+    """
     import realtime
 
     problems = []
-    owners = packages_distributions()
+    owners = packages_distributions() if owners is None else owners
     for name in ("realtime", "export"):
         others = sorted(set(owners.get(name, [])) - {"restyle"})
         if others:

@@ -9,8 +9,10 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("av")
 
+import realtime
 from realtime import doctor
 from realtime.cli import main
+from realtime.doctor import installation_problems
 from realtime.media import capabilities
 from tests.helpers.host_runtime import HostRuntime
 
@@ -90,3 +92,16 @@ def test_a_graph_is_tried_out() -> None:
             raise RuntimeError("no graphs here\nand advice")
 
     assert doctor._why_no_graphs(Refusing()) == "no graphs here"
+
+
+def test_another_distribution_with_a_package_of_the_same_name() -> None:
+    assert installation_problems({"realtime": ["restyle"], "export": ["restyle"]}) == []
+    [problem] = installation_problems({"realtime": ["restyle", "realtime-of-others"]})
+    assert "realtime-of-others has a package named 'realtime'" in problem
+    assert "pip uninstall realtime-of-others" in problem and "--force-reinstall" in problem
+
+
+def test_a_package_that_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(realtime, "__dir__", lambda: ["other"])
+    [problem] = installation_problems({})
+    assert "is not restyle's" in problem
