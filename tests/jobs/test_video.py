@@ -39,6 +39,7 @@ def test_an_identity_network_changes_nothing_but_the_coding(
     assert [track[:2] for track in audio_packets(output)] == [track[:2] for track in audio_packets(clip)]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL_CLIPS.is_dir(), reason="the clips of ../shared are not there")
 @pytest.mark.parametrize("name", ["webcam_480p_vfr.mov", "phone_portrait_rot.mov", "vp9_10bit.webm"])
 def test_real_clips(same_painter: FramePainter, name: str, tmp_path: Path) -> None:

@@ -115,6 +115,7 @@ def test_ctrl_c_completes_the_recording(identity: Path, tmp_path: Path) -> None:
     assert len(decoded(path)) == done["recordings"][0]["frames"] == done["frames_out"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot send SIGINT to one process")
 def test_a_stream_that_is_cut_off_comes_back_and_the_recording_goes_on(identity: Path, tmp_path: Path) -> None:
     path, url = tmp_path / "a.mkv", f"tcp://127.0.0.1:{free_port()}"
