@@ -91,7 +91,7 @@ def test_wrong_values(values: dict[str, Any], message: str) -> None:
         sample().replace(**values)
 
 
-def test_values_that_stand_for_others() -> None:
+def test_values_are_converted() -> None:
     made = sample(wanted="a/b", count=np.int64(3), share=np.float32(0.25), words=["x"], size="640x360", scales="4,2")
     assert made == sample(wanted=Path("a/b"), count=3, share=0.25, words=("x",), size=(640, 360), scales=(4, 2))
     assert type(made.count) is int and type(made.share) is float
@@ -167,7 +167,7 @@ def test_sizes(size: Any, wanted: object) -> None:
 @pytest.mark.parametrize(
     "size", ["", "0", "0x4", "640×360", "640x", "-3", (1, 2, 3), (1,), (), 0, (1.5, 2), "ab"], ids=str
 )
-def test_what_is_no_size(size: Any) -> None:
+def test_texts_that_are_no_size(size: Any) -> None:
     with pytest.raises(ValueError, match="640x360"):
         read_size(size)
 
@@ -199,7 +199,7 @@ def test_times(text: Any, seconds: float) -> None:
 @pytest.mark.parametrize(
     "text", ["", "-1", "1:60", "1:75:00", "1:2:3:4", "soon", "1e3", "nan", "inf", "1:", ":30", "1,5"]
 )
-def test_what_is_no_time(text: str) -> None:
+def test_texts_that_are_no_time(text: str) -> None:
     with pytest.raises(ValueError, match="MM:SS"):
         read_time(text)
 

@@ -40,7 +40,7 @@ PICTURES = PicturesSummary(
 
 
 @pytest.mark.parametrize("summary", [VIDEO, PART, FAILED, PICTURES], ids=lambda summary: type(summary).__name__)
-def test_what_processes_send_each_other_comes_back_as_it_was(summary: Summary) -> None:
+def test_summaries_survive_json(summary: Summary) -> None:
     assert type(summary).from_json(json.loads(json.dumps(summary.to_json()))) == summary
 
 

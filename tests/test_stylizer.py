@@ -78,7 +78,7 @@ def test_image_files(stylizer: Stylizer, tmp_path: Path) -> None:
 # Pictures in memory
 
 
-def test_each_picture_comes_back_as_what_it_was(stylizer: Stylizer, tmp_path: Path) -> None:
+def test_each_picture_keeps_its_type(stylizer: Stylizer, tmp_path: Path) -> None:
     write_image(tmp_path / "a.png", PICTURE)
     given = [PICTURE, tmp_path / "a.png", Image.fromarray(PICTURE), torch.from_numpy(PICTURE).permute(2, 0, 1)]
     styled = stylizer.images(given)
@@ -125,7 +125,7 @@ def test_values_out_of_range(stylizer: Stylizer, clip: Path, tmp_path: Path, opt
     assert not list(tmp_path.iterdir())
 
 
-def test_what_is_no_style_and_no_option(stylizer: Stylizer, identity: Path) -> None:
+def test_unknown_styles_and_options(stylizer: Stylizer, identity: Path) -> None:
     with pytest.raises(TypeError, match="did you mean strength"):
         stylizer.image(PICTURE, strenght=1)
     with pytest.raises(TypeError, match="did you mean backend"):
@@ -139,7 +139,7 @@ def test_what_is_no_style_and_no_option(stylizer: Stylizer, identity: Path) -> N
 # The style, and closing
 
 
-def test_another_style_from_the_next_frame_on(identity: Path, gray: Path) -> None:
+def test_setting_the_style(identity: Path, gray: Path) -> None:
     with Stylizer(identity, CPU) as stylizer:
         frames = stylizer.frames(iter([PICTURE] * 20))
         assert np.array_equal(next(frames), PICTURE)
@@ -240,3 +240,4 @@ def test_the_styles_of_the_gallery() -> None:
     cards = realtime.styles()
     assert "starry-night" in [card.name for card in cards]
     assert all(card.path is not None and card.path.is_file() for card in cards)
+    assert max(len(repr(card)) - len(str(card.path)) for card in cards) < 150

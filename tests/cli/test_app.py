@@ -25,7 +25,7 @@ HEAVY = {"av", "cv2", "lightning_fabric", "numpy", "onnx", "onnxruntime", "rich"
 @pytest.mark.parametrize(
     "args", [["--help"], *[[command, "--help"] for command in COMMANDS], ["--version"]], ids=" ".join
 )
-def test_help_loads_nothing_heavy(args: list[str]) -> None:
+def test_help_imports_no_heavy_package(args: list[str]) -> None:
     # Not timed: the time depends on the machine's load. Help is quick as long as these packages are not imported.
     done = python(
         "import sys; from realtime.cli import main; code = main(" + repr(args) + ")\n"
@@ -90,7 +90,7 @@ GOOD = ["video", "in.mp4", "out.mp4", "--style", "starry-night"]
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
 )
-def test_bad_usage_is_one_line_that_says_what_is_right(restyle: Restyle, args: list[str], wanted: str) -> None:
+def test_bad_usage_is_one_line_with_the_right_usage(restyle: Restyle, args: list[str], wanted: str) -> None:
     done = restyle(*args)
     assert done.code == 2
     assert wanted in done.error
@@ -166,7 +166,7 @@ def test_a_signal_ends_like_ctrl_c(restyle: Restyle, name: str) -> None:
     assert signal.getsignal(number) == before
 
 
-def test_a_reader_that_leaves_early_is_no_traceback() -> None:
+def test_a_closed_pipe_gives_no_traceback() -> None:
     if os.name == "nt":
         pytest.skip("needs a POSIX shell")
     done = subprocess.run(

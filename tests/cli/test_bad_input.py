@@ -47,7 +47,7 @@ def run(restyle: Any, random_style: Path) -> Any:
     return video
 
 
-def test_what_is_right_works(run: Any, clip: Path, folder: Path) -> None:
+def test_a_good_file(run: Any, clip: Path, folder: Path) -> None:
     output = folder / "out.mp4"
     done = run(clip, output)
     assert done.code == 0, done.err
@@ -133,7 +133,7 @@ def test_an_unknown_style(run: Any, clip: Path, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["fake.safetensors", "fake.onnx", "fake.pth", "missing.safetensors"])
-def test_a_style_that_is_none(run: Any, clip: Path, tmp_path: Path, folder: Path, name: str) -> None:
+def test_a_file_that_is_no_style(run: Any, clip: Path, tmp_path: Path, folder: Path, name: str) -> None:
     if not name.startswith("missing"):
         (tmp_path / name).write_bytes(b"not a network" * 10)
     refused(run(clip, folder / "out.mp4", "--style", tmp_path / name), name)
@@ -152,6 +152,6 @@ def test_a_style_that_is_none(run: Any, clip: Path, tmp_path: Path, folder: Path
     ],
     ids=lambda value: "-".join(value) if str(value[0]).startswith("--") else "",
 )
-def test_an_option_that_cannot_be(run: Any, clip: Path, folder: Path, options: list[str], words: list[str]) -> None:
+def test_wrong_options(run: Any, clip: Path, folder: Path, options: list[str], words: list[str]) -> None:
     refused(run(clip, folder / "out.mp4", *options), *words)
     assert list(folder.iterdir()) == []

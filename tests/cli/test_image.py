@@ -48,7 +48,7 @@ def test_messages_and_json(restyle: Restyle, tmp_path: Path, gray: Path) -> None
     assert "at least one image" in restyle("image", tmp_path / "000.jpg", "--style", gray).error
 
 
-def test_two_hundred_pictures_ten_of_them_broken(restyle: Restyle, tmp_path: Path, identity: Path) -> None:
+def test_broken_pictures_among_many(restyle: Restyle, tmp_path: Path, identity: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     for number in range(200):

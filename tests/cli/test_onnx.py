@@ -56,7 +56,7 @@ def test_backend_onnx_runs_checkpoints(restyle: Any, identity: Path, picture: Pa
         assert np.abs(read_image(tmp_path / "out.png").astype(int) - read_image(picture)).max() <= 1
 
 
-def test_somebodys_network(restyle: Any, picture: Path, tmp_path: Path) -> None:
+def test_a_foreign_network(restyle: Any, picture: Path, tmp_path: Path) -> None:
     style = rgb_network(tmp_path / "negative.onnx")
     done = restyle("image", picture, tmp_path / "out.png", "--style", style, "--json", "-q", "--device", "cpu")
     assert done.code == 0, done.err
@@ -76,7 +76,7 @@ def test_somebodys_network(restyle: Any, picture: Path, tmp_path: Path) -> None:
         ("negative.onnx", ["--device", "npu"], "tensorrt, coreml, directml, openvino"),
     ],
 )
-def test_what_is_wrong_is_one_line(
+def test_errors_are_one_line(
     restyle: Any, picture: Path, tmp_path: Path, style: str, options: list[str], wanted: str
 ) -> None:
     if options[:1] == ["--device"]:
@@ -91,7 +91,7 @@ def test_what_is_wrong_is_one_line(
     assert not (tmp_path / "out.png").exists()
 
 
-def test_evaluate_knows_nothing_of_somebodys_network(restyle: Any, picture: Path, tmp_path: Path) -> None:
+def test_evaluate_refuses_a_foreign_network(restyle: Any, picture: Path, tmp_path: Path) -> None:
     style = rgb_network(tmp_path / "negative.onnx")
     done = restyle("evaluate", style, "--content", picture.parent, "--style-image", picture, "--device", "cpu")
     assert done.code == 2

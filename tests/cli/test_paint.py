@@ -10,8 +10,8 @@ import pytest
 from realtime.media.files.stills import read_image, write_image
 from realtime.painting.recipes import make_recipe
 from realtime.perception import scores as scoring
-from tests.cli.conftest import Restyle
 from tests.helpers.clips import Clip
+from tests.helpers.commands import Restyle
 from tests.helpers.pictures import soft
 
 LAYERS = ("--content-layers", "relu2_1", "--style-layers", "relu1_1,relu2_1")

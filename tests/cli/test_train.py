@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Restyle
+from tests.helpers.commands import Restyle
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def test_on_two_devices(video: Restyle, clip: Path, tmp_path: Path) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_does_not_go_together(restyle: Restyle, args: list[str], words: str) -> None:
+def test_wrong_combinations(restyle: Restyle, args: list[str], words: str) -> None:
     done = restyle("video", *args, "--style", "starry-night")
     assert done.code == 2 and words in done.error
 

@@ -33,11 +33,11 @@ def webcam(restyle: Any, identity: Path) -> Any:
     "--record --sound --encoder --quality --overwrite --folder --virtual-camera --headless --full-screen "
     "--frames --seconds --backend --device --precision --batch --threads --json --quiet --debug".split(),
 )
-def test_the_options(restyle: Any, option: str) -> None:
+def test_every_option_is_in_the_help(restyle: Any, option: str) -> None:
     assert option in restyle("webcam", "--help").out
 
 
-def test_what_is_right_works(webcam: Any) -> None:
+def test_a_short_run(webcam: Any) -> None:
     done = webcam("--camera", SOURCE, "--headless", "--frames", 10, "--json")
     assert done.code == 0, done.err
     assert done.err == ""
@@ -85,7 +85,7 @@ def test_a_refused_stream(webcam: Any) -> None:
     refused(webcam("--camera", f"tcp://127.0.0.1:{free_port()}", "--headless"), "refused", "is the sender running")
 
 
-def test_a_source_that_means_nothing(webcam: Any) -> None:
+def test_unknown_sources(webcam: Any) -> None:
     refused(webcam("--camera", "nothing.mp4", "--headless"), "nothing.mp4", "no such file")
     refused(webcam("--camera", "lavfi:nosuchfilter", "--headless"), "nosuchfilter")
     refused(webcam("--camera", "nosuch:thing", "--headless"), "nosuch")
@@ -107,7 +107,7 @@ def test_no_virtual_camera(webcam: Any) -> None:
     refused(webcam("--camera", SOURCE, "--headless", "--virtual-camera-device", "/dev/video9"), "virtual camera")
 
 
-def test_outputs_and_styles_that_cannot_be(webcam: Any, tmp_path: Path) -> None:
+def test_wrong_outputs_and_styles(webcam: Any, tmp_path: Path) -> None:
     there = tmp_path / "there.mp4"
     there.write_bytes(b"precious")
     common = ["--camera", SOURCE, "--headless", "--frames", 3]
@@ -135,7 +135,7 @@ def test_outputs_and_styles_that_cannot_be(webcam: Any, tmp_path: Path) -> None:
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
-def test_options_that_cannot_be(webcam: Any, args: list[str], words: str) -> None:
+def test_wrong_options(webcam: Any, args: list[str], words: str) -> None:
     refused(webcam("--camera", SOURCE, "--headless", "--frames", 3, *args), words)
     assert not Path("never.mkv").exists()
 

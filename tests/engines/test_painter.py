@@ -45,7 +45,7 @@ def test_a_name_from_the_gallery_and_closing() -> None:
     assert threading.active_count() == before
 
 
-def test_what_cannot_be_opened(tmp_path: Path, identity: Path) -> None:
+def test_errors_when_opening(tmp_path: Path, identity: Path) -> None:
     with pytest.raises(StyleError, match="gallery"):
         FramePainter("no-such-style")
     with pytest.raises(StyleError, match="none.onnx"):
@@ -59,9 +59,7 @@ def test_what_cannot_be_opened(tmp_path: Path, identity: Path) -> None:
 
 @pytest.mark.parametrize("options", [CPU, ONNX], ids=["torch", "onnx"])
 @pytest.mark.parametrize("size", [(90, 160), (33, 47), (100, 36)], ids=str)
-def test_tiles_give_what_the_whole_frame_gives(
-    random_style: Path, options: EngineOptions, size: tuple[int, int]
-) -> None:
+def test_tiles_equal_the_whole_frame(random_style: Path, options: EngineOptions, size: tuple[int, int]) -> None:
     source, paint = frame(*size), PaintOptions(strength=0.7)
     with FramePainter(random_style, options) as painter:
         assert painter.size_note(size[1], size[0]) is None
@@ -100,7 +98,7 @@ def test_instance_norm_is_frozen_for_tiles(instance_norm: Path) -> None:
     assert not same(whole, tiled)
 
 
-def test_an_exported_network_with_instance_norm_gets_frames_whole(instance_norm: Path, tmp_path: Path) -> None:
+def test_an_exported_network_with_instance_norm_gets_whole_frames(instance_norm: Path, tmp_path: Path) -> None:
     """Its statistics cannot be frozen."""
     path = tmp_path / "normed.onnx"
     export_onnx(instance_norm, path, checks=[(96, 64, 1)])
@@ -125,7 +123,7 @@ def test_an_exported_network_without_it_is_painted_in_tiles(random_style: Path, 
         assert difference(whole, painter.paint([source])[0]) <= 1
 
 
-def test_somebodys_network_gets_frames_whole(tmp_path: Path) -> None:
+def test_a_foreign_network_gets_whole_frames(tmp_path: Path) -> None:
     """It is not known how far it looks: tiles might differ at their borders."""
     with FramePainter(
         rgb_network(tmp_path / "negative.onnx"), EngineOptions(device="cpu"), most_pixels=1000

@@ -65,6 +65,7 @@ def test_the_same_as_the_whole(height: int, width: int) -> None:
         np.testing.assert_array_equal(whole, tiled)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not cpu_has_bf16(), reason="this processor has no bf16")
 @pytest.mark.parametrize(("height", "width"), [(1040, 1300), (1023, 1537)])
 def test_the_same_as_the_whole_in_bf16(height: int, width: int) -> None:

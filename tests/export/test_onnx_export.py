@@ -25,6 +25,7 @@ from realtime.options import ExportOptions
 from realtime.stylizer import Stylizer
 from realtime.transnet.color import planes_from_rgb
 from realtime.transnet.network import Architecture, TransNet, identity_network
+from tests.helpers.marks import slow
 from tests.helpers.networks import checkpoint, mild_network
 from tests.helpers.transnets import BODIES, SMALL, random_network
 
@@ -45,9 +46,10 @@ def planes(n: int, height: int, width: int, seed: int = 0) -> dict[str, np.ndarr
 
 
 FLAVOURS: list[dict[str, Any]] = [{}, {"input": "rgb"}, {"input": "rgb", "uint8": True}]
+QUICK = {"norm": "instance"}
 
 
-@pytest.mark.parametrize("body", BODIES, ids=str)
+@pytest.mark.parametrize("body", [body if body == QUICK else slow(body) for body in BODIES], ids=str)
 @pytest.mark.parametrize("flavour", FLAVOURS, ids=str)
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_every_kind_is_exported_and_checked(tmp_path: Path, body: Any, flavour: Any, precision: Any) -> None:

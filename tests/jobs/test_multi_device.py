@@ -101,7 +101,7 @@ def test_earlier_work_is_kept(
     ],
     ids=["start", "end", "short"],
 )
-def test_what_one_device_does_alone(
+def test_cases_for_one_device(
     two: MultiDevice, long_clip: Path, tmp_path: Path, options: VideoOptions, reason: str
 ) -> None:
     source = Clip(tmp_path / "short.mp4", frames=30).make() if reason == "too short" else long_clip
@@ -183,7 +183,7 @@ def test_a_cancelled_run_leaves_nothing(identity: Path, long_clip: Path, tmp_pat
     assert os.listdir(tmp_path) == []
 
 
-def test_a_device_that_is_not_there(identity: Path) -> None:
+def test_a_missing_device(identity: Path) -> None:
     before = threading.active_count()
     with pytest.raises(InputError, match="cuda:99"):
         MultiDevice(identity, ["cpu", "cuda:99"], CPU)
@@ -206,7 +206,7 @@ def failing(identity: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MultiDe
         yield made
 
 
-def test_the_other_device_goes_on_where_one_fails(failing: MultiDevice, tmp_path: Path) -> None:
+def test_the_other_device_continues_if_one_fails(failing: MultiDevice, tmp_path: Path) -> None:
     sources = [Clip(tmp_path / f"{name}.mp4", frames=20).make() for name in "abcd"]
     summary = failing.videos(sources, tmp_path / "out")
     assert (summary.done, summary.failed) == (3, 1)

@@ -80,7 +80,7 @@ def test_no_frame_passes_through_the_memory_of_the_cpu(
     ],
     ids=["resume", "software decoder"],
 )
-def test_frames_that_the_cpu_handles_are_brought_there(
+def test_frames_are_copied_to_the_cpu_where_it_needs_them(
     painter: FramePainter, codecs: HostSurfaces, clip: Path, tmp_path: Path,
     options: VideoOptions, decoder: str, taken: int,
 ) -> None:  # fmt: skip
@@ -101,7 +101,7 @@ def test_compare_needs_the_source_on_the_cpu(
     assert same(tmp_path / "b.mp4", tmp_path / "c.mp4")
 
 
-def test_a_device_that_fails_ends_the_run_and_what_is_done_is_kept(identity: Path, tmp_path: Path) -> None:
+def test_a_device_failure_ends_the_run_and_finished_work_is_kept(identity: Path, tmp_path: Path) -> None:
     source, target = Clip(tmp_path / "a.mp4", frames=2 * FRAMES, size=(48, 32)).make(), tmp_path / "b.mp4"
     options = VideoOptions(quality=2, resume=True)
     with on_device(identity, FailingRuntime(FRAMES * 3 // 2 // 4)) as painter:
@@ -114,7 +114,7 @@ def test_a_device_that_fails_ends_the_run_and_what_is_done_is_kept(identity: Pat
     assert not work_folder(target).exists()
 
 
-def test_the_other_files_are_not_begun_on_a_device_that_has_failed(identity: Path, clip: Path, tmp_path: Path) -> None:
+def test_other_files_are_not_begun_after_a_device_failure(identity: Path, clip: Path, tmp_path: Path) -> None:
     for name in "ab":
         (tmp_path / f"{name}.mp4").write_bytes(clip.read_bytes())
     jobs = prepare([tmp_path / "a.mp4", tmp_path / "b.mp4"], tmp_path / "out", None)
@@ -124,7 +124,7 @@ def test_the_other_files_are_not_begun_on_a_device_that_has_failed(identity: Pat
     assert "not begun, because the GPU has failed" in entries[1].error  # type: ignore[union-attr]
 
 
-def test_the_summary_tells_of_memory_that_ran_out(identity: Path, clip: Path, tmp_path: Path) -> None:
+def test_the_summary_mentions_memory_that_ran_out(identity: Path, clip: Path, tmp_path: Path) -> None:
     with on_device(identity, ScarceRuntime()) as painter:
         summary = restyle_video(painter, clip, tmp_path / "b.mp4", VideoOptions(quality=2))
     assert summary.frames == 30

@@ -109,6 +109,6 @@ def test_a_tensor_with_a_gradient() -> None:
     ],
     ids=str,
 )
-def test_what_is_no_picture(picture: object) -> None:
+def test_other_objects_are_refused(picture: object) -> None:
     with pytest.raises(InputError, match="must be"):
         as_rgb(picture)

@@ -45,7 +45,7 @@ def test_one_file_and_its_size(same_painter: FramePainter, folder: Path, tmp_pat
     assert read_image(tmp_path / "one.png").shape == (20, 30, 3)
 
 
-def test_outputs_that_cannot_be(same_painter: FramePainter, folder: Path, tmp_path: Path) -> None:
+def test_wrong_outputs(same_painter: FramePainter, folder: Path, tmp_path: Path) -> None:
     overwrite = ImageOptions(overwrite=True)
     with pytest.raises(InputError, match="folder"):
         restyle_pictures(same_painter, [folder / "a.png", folder / "b.png"], tmp_path / "two.png")
@@ -59,7 +59,7 @@ def test_outputs_that_cannot_be(same_painter: FramePainter, folder: Path, tmp_pa
         restyle_pictures(same_painter, [folder], tmp_path / "no" / "out")
 
 
-def test_where_nothing_can_be_read(same_painter: FramePainter, folder: Path, tmp_path: Path) -> None:
+def test_no_readable_picture(same_painter: FramePainter, folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"c\.png"):
         restyle_pictures(same_painter, [folder / "c.png"], tmp_path / "c2.png")
     (folder / "d.png").write_bytes(b"")
@@ -90,6 +90,6 @@ def test_pictures_in_memory_of_several_sizes(same_painter: FramePainter) -> None
     [np.zeros((4, 4, 3)), np.zeros((4, 4), np.uint8), np.zeros((0, 4, 3), np.uint8)],
     ids=lambda p: str(p.shape),
 )
-def test_what_is_no_picture(same_painter: FramePainter, picture: np.ndarray) -> None:
+def test_arrays_of_another_shape_or_type(same_painter: FramePainter, picture: np.ndarray) -> None:
     with pytest.raises(InputError, match="uint8 RGB"):
         list(paint_pictures(same_painter, [picture]))

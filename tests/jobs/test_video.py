@@ -39,6 +39,7 @@ def test_an_identity_network_changes_nothing_but_the_coding(
     assert [track[:2] for track in audio_packets(output)] == [track[:2] for track in audio_packets(clip)]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL_CLIPS.is_dir(), reason="the clips of ../shared are not there")
 @pytest.mark.parametrize("name", ["webcam_480p_vfr.mov", "phone_portrait_rot.mov", "vp9_10bit.webm"])
 def test_real_clips(same_painter: FramePainter, name: str, tmp_path: Path) -> None:
@@ -127,7 +128,7 @@ def test_images_as_output(same_painter: FramePainter, clip: Path, tmp_path: Path
         restyle_video(same_painter, clip, tmp_path / "again-%03d.png", VideoOptions(resume=True))
 
 
-def test_trace_is_told_of_every_piece_of_work(same_painter: FramePainter, clip: Path, tmp_path: Path) -> None:
+def test_trace_receives_every_piece_of_work(same_painter: FramePainter, clip: Path, tmp_path: Path) -> None:
     told: list[tuple[str, int]] = []
     restyle_video(
         same_painter,
@@ -156,7 +157,7 @@ def test_very_large_frames_are_painted_in_tiles(
     assert all(psnr(a, b) > 45 for (_, a), (_, b) in pairs)
 
 
-def test_very_large_frames_go_whole_through_somebodys_network(clip: Path, tmp_path: Path) -> None:
+def test_very_large_frames_are_not_tiled_for_a_foreign_network(clip: Path, tmp_path: Path) -> None:
     """It is not known how far such a network looks: tiles might differ at their borders."""
     with FramePainter(
         rgb_network(tmp_path / "negative.onnx"), EngineOptions(device="cpu"), most_pixels=1000
@@ -166,7 +167,7 @@ def test_very_large_frames_go_whole_through_somebodys_network(clip: Path, tmp_pa
     assert "160x90: painted whole, which takes much memory" in summary.notes
 
 
-def test_a_full_disk_is_found_out_before_the_work(
+def test_a_full_disk_is_detected_before_the_work(
     same_painter: FramePainter, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("realtime.media.files.disk_space.free_bytes", lambda folder: 1000)

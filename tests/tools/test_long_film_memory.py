@@ -31,6 +31,7 @@ def test_memory_that_grows_with_the_film_is_measured() -> None:
     assert longer.peak - short.peak > 10 * 2**20
 
 
+@pytest.mark.slow
 def test_the_real_command_is_run_on_both(tmp_path: Path) -> None:
     architecture = Architecture(width=8, body=8, dilations=(), contours=())
     style = tmp_path / "tiny.safetensors"

@@ -20,6 +20,7 @@ from realtime.training.run import TrainingRun
 from realtime.training.state import State
 from realtime.training.trainer import resume, train
 from realtime.transnet.checkpoint import load_checkpoint
+from tests.helpers.marks import slow
 
 
 def other(run: TrainingRun, name: str, **options: Any) -> TrainingRun:
@@ -41,7 +42,7 @@ def stop_after(step: int, number: int) -> Any:
     return report
 
 
-@pytest.mark.parametrize(("step", "norm"), [(1, "batch"), (3, "batch"), (4, "batch"), (3, "instance")])
+@pytest.mark.parametrize(("step", "norm"), [slow(1, "batch"), (3, "batch"), slow(4, "batch"), slow(3, "instance")])
 def test_a_signal_after_any_step(small: TrainingRun, step: int, norm: str) -> None:
     run, straight = other(small, "a.safetensors", norm=norm), other(small, "straight.safetensors", norm=norm)
     train(straight)
@@ -67,6 +68,7 @@ def test_a_crash_between_two_saves(small: TrainingRun) -> None:
     assert_same_weights(straight.output, small.output)
 
 
+@pytest.mark.slow
 def test_all_losses_and_ways_of_computing(small: TrainingRun) -> None:
     teacher = other(small, "teacher.safetensors", steps=1, body=24)
     train(teacher)
@@ -90,6 +92,7 @@ def test_all_losses_and_ways_of_computing(small: TrainingRun) -> None:
     assert load_checkpoint(run.output)[1].recipe["pictures_seen"] == 6 * 2 * 2
 
 
+@pytest.mark.slow
 def test_the_command_needs_nothing_but_the_file(small: TrainingRun, tmp_path: Path) -> None:
     """Begun with relative paths in one folder, stopped by a signal, resumed from another folder."""
     steps = 30

@@ -21,6 +21,7 @@ from realtime.training.trainer import Trainer, averaged, resume, train
 from realtime.transnet.checkpoint import load_checkpoint
 from realtime.transnet.network import Architecture, TransNet
 from tests.helpers.clips import Clip
+from tests.helpers.marks import slow
 from tests.helpers.pictures import torchvision_weights
 
 ALONE: dict[str, Any] = {"content_weight": 0.0, "temporal": 0.0, "tv": 0.0, "freeze_norm": 1.0}
@@ -59,6 +60,7 @@ def test_nothing_of_the_process_is_changed(small: TrainingRun) -> None:
     assert torch.equal(torch.random.get_rng_state(), before[1])
 
 
+@pytest.mark.slow
 def test_same_seed_same_losses(small: TrainingRun) -> None:
     a = losses_of(small)
     assert a == losses_of(other(small, "b.safetensors"))
@@ -125,6 +127,7 @@ def test_a_term_changes_what_is_learned(small: TrainingRun, tmp_path: Path, term
     assert with_it[1] != without[1]
 
 
+@pytest.mark.slow
 def test_a_student_comes_closer_to_its_teacher(small: TrainingRun) -> None:
     teacher = other(small, "teacher.safetensors", steps=2)
     train(teacher)
@@ -146,6 +149,7 @@ def test_tensorboard_logs(small: TrainingRun, tmp_path: Path) -> None:
     assert events.Images("preview")
 
 
+@pytest.mark.slow
 def test_two_processes_are_one_run(small: TrainingRun, tmp_path: Path) -> None:
     """Two processes of torchrun with one picture each give the result of one process with two batches of one."""
     plain = other(small, norm="none", contours=(), batch=1, steps=3, tv=0.0, warmup=200)
@@ -195,6 +199,7 @@ print("finished", resume(output).finished)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no file size limits on this system")
 def test_a_full_disk_keeps_the_last_good_state(small: TrainingRun) -> None:
     """A file size limit, lowered in the middle of a run, fails as a full disk does.
@@ -252,7 +257,7 @@ def test_refusals(small: TrainingRun, tmp_path: Path) -> None:
         resume(small.output)
 
 
-@pytest.mark.parametrize(("name", "model"), [("mobilenet", "mobilenet_v2"), ("squeezenet", "squeezenet1_1")])
+@pytest.mark.parametrize(("name", "model"), [("mobilenet", "mobilenet_v2"), slow("squeezenet", "squeezenet1_1")])
 def test_light_loss_networks_train(small: TrainingRun, tmp_path: Path, name: LossNetworkName, model: str) -> None:
     weights = torchvision_weights(tmp_path / "weights.safetensors", model)
     losses = losses_of(other(small, **ALONE, steps=12, learning_rate=3e-3, loss_network=name, features=weights))

@@ -14,7 +14,7 @@ def controls(strength: float = 1.0, **look: object) -> Controls:
     return Controls(["a", "b", "c"], Look(paint=PaintOptions(strength=strength), **look))  # type: ignore[arg-type]
 
 
-def test_styles_by_name_of_their_neighbours_and_by_number() -> None:
+def test_keys_choose_the_next_the_previous_and_a_numbered_style() -> None:
     keys = controls()
     names = []
     for key in ("n", "n", "n", "p", "p", "2", "9", "0", "1", "N"):
@@ -49,7 +49,7 @@ def test_hold() -> None:
 
 
 @pytest.mark.parametrize(("key", "name"), [("v", "split"), ("m", "mirror"), ("space", "freeze")])
-def test_switches(key: str, name: str) -> None:
+def test_switches_are_toggled(key: str, name: str) -> None:
     keys = controls()
     before = keys.look
     keys.press(key)
@@ -58,7 +58,7 @@ def test_switches(key: str, name: str) -> None:
     assert keys.look == before
 
 
-def test_what_is_done_elsewhere() -> None:
+def test_commands_are_returned_and_other_keys_ignored() -> None:
     keys = controls()
     commands = {"s": "snapshot", "r": "record", "f": "full-screen", "q": "quit", "escape": "quit"}
     for key in (*commands, "x", "tab", ""):

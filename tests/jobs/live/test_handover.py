@@ -17,7 +17,7 @@ def picture(number: int) -> Picture:
     return Picture(frame, Shot(frame, number, 0.0), Look(), (16, 16))
 
 
-def test_the_giver_waits_until_its_picture_was_shown() -> None:
+def test_give_waits_until_the_picture_was_shown() -> None:
     handover, shown = Handover(), []
     giver = threading.Thread(target=lambda: shown.extend(handover.give(picture(n)) for n in range(3)))
     giver.start()
@@ -34,7 +34,7 @@ def test_no_picture() -> None:
     assert Handover().next(0.01) is None
 
 
-def test_closing_ends_the_wait_for_good() -> None:
+def test_closing_ends_the_wait() -> None:
     handover, shown = Handover(), []
     giver = threading.Thread(target=lambda: shown.append(handover.give(picture(0))))
     giver.start()

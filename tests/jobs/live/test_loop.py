@@ -100,7 +100,7 @@ def session(source: Any, screen: Any = None, styles: Any = None, **options: Any)
     return Session(source, LivePainter(styles, ResolutionController((SIZE,))), screen or Seen(), controls, **options)
 
 
-def test_nothing_is_dropped_where_there_is_time() -> None:
+def test_no_picture_is_dropped_if_the_screen_keeps_up() -> None:
     screen = Seen()
     done = session(one_at_a_time(60, screen), screen).run()
     assert (done.frames_in, done.frames_out, done.dropped, done.end) == (60, 60, 0, "source ended")
@@ -109,7 +109,7 @@ def test_nothing_is_dropped_where_there_is_time() -> None:
     assert len(done.latencies) == 60 and all(latency > 0 for latency in done.latencies)
 
 
-def test_at_overload_the_newest_is_shown_and_the_others_are_counted() -> None:
+def test_under_overload_the_newest_picture_is_shown_and_the_others_are_counted() -> None:
     screen, begun, all_given = Seen(), threading.Event(), threading.Event()
     source = Source(200)
 
@@ -165,7 +165,7 @@ def test_quit_by_key_and_by_closing_the_window() -> None:
     assert session(Source(10**9, lambda n: time.sleep(0.002)), Closed()).run().frames_out == 3
 
 
-def test_a_source_that_hangs_holds_nobody_up() -> None:
+def test_a_source_that_hangs_does_not_delay_the_end() -> None:
     never = threading.Event()
     source = Source(10**9, lambda n: never.wait(60) if n == 3 else None)
     begin = time.perf_counter()
@@ -174,7 +174,7 @@ def test_a_source_that_hangs_holds_nobody_up() -> None:
     never.set()
 
 
-def test_ctrl_c_is_an_end_like_any_other() -> None:
+def test_ctrl_c_ends_the_run_normally() -> None:
     class Interrupted(Seen):
         def keys(self) -> list[str]:
             if len(self.levels) >= 3:
@@ -187,7 +187,7 @@ def test_ctrl_c_is_an_end_like_any_other() -> None:
 
 
 @pytest.mark.parametrize("error", [RestyleError("the disk is full"), ZeroDivisionError("by zero")])
-def test_an_error_in_a_thread_ends_all_and_names_the_stage(error: Exception) -> None:
+def test_an_error_in_a_thread_ends_the_run_and_names_the_stage(error: Exception) -> None:
     def fail(frame: Frame) -> None:
         raise error
 
@@ -262,7 +262,7 @@ def test_the_user_is_told_when_the_source_is_lost() -> None:
     back.set()
 
 
-def test_a_source_that_stays_away() -> None:
+def test_a_source_that_is_lost_for_good() -> None:
     source = Source(3)
     source.lost = "camera 0 went away"
     assert session(source).run().end == "source lost"
@@ -338,7 +338,7 @@ def test_recordings_by_key(tmp_path: Path) -> None:
         assert len(decoded(Path(recording.path))) == recording.frames >= 5
 
 
-def test_a_recording_that_fails_ends_alone(tmp_path: Path) -> None:
+def test_a_failed_recording_does_not_end_the_run(tmp_path: Path) -> None:
     class Broken(Spy):
         def write(self, frame: Frame, *, captured: float, shown: float) -> None:
             if len(self.given) == 4:
@@ -355,7 +355,7 @@ def test_a_recording_that_fails_ends_alone(tmp_path: Path) -> None:
     assert len(decoded(tmp_path / "a.mkv")) == 4
 
 
-def test_what_cannot_be_recorded_or_saved_is_said(tmp_path: Path) -> None:
+def test_failed_recordings_and_snapshots_become_warnings(tmp_path: Path) -> None:
     def refuse(frame: Frame) -> Any:
         raise RestyleError("the folder is gone")
 

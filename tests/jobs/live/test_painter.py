@@ -59,7 +59,7 @@ def level(frame: Frame) -> int:
     return int(frame.y[0, 0])
 
 
-def test_a_picture_keeps_its_size_and_says_how_it_was_made() -> None:
+def test_a_picture_keeps_its_size_and_tells_its_look_and_working_size() -> None:
     paint = painter(Flat("a", 50))
     shot = next(shots(noise(48, 64)))
     picture = paint.paint(shot, Look(), PERIOD)
@@ -68,7 +68,7 @@ def test_a_picture_keeps_its_size_and_says_how_it_was_made() -> None:
 
 
 @pytest.mark.parametrize(("cost", "both"), [(0.005, True), (0.025, False)])
-def test_a_new_style_shows_within_one_frame_and_blends_over_a_third_of_a_second(cost: float, both: bool) -> None:
+def test_a_new_style_is_visible_in_one_frame_and_blends_over_a_third_of_a_second(cost: float, both: bool) -> None:
     a, b = Flat("a", 50, cost), Flat("b", 200, cost)
     paint, source = painter(a, b), shots(noise(48, 64))
     for _ in range(5):
@@ -85,7 +85,7 @@ def test_a_new_style_shows_within_one_frame_and_blends_over_a_third_of_a_second(
     assert (a.calls > before) == both  # the old style goes on only where there is time for two
 
 
-def test_back_and_forth_in_the_middle_of_a_blend_makes_no_jump() -> None:
+def test_changing_the_style_back_during_a_blend_makes_no_jump() -> None:
     paint, source = painter(Flat("a", 50), Flat("b", 200)), shots(noise(48, 64))
     levels = [
         level(paint.paint(next(source), Look(style=style), PERIOD).frame) for style in [0, 0, 1, 1, 1, 0, 0, 0, 1]
@@ -93,7 +93,7 @@ def test_back_and_forth_in_the_middle_of_a_blend_makes_no_jump() -> None:
     assert max(abs(x - y) for x, y in itertools.pairwise(levels)) < 60
 
 
-def test_strength_0_costs_no_network() -> None:
+def test_strength_0_does_not_run_the_network() -> None:
     a, frame = Flat("a", 50), noise(48, 64)
     picture = painter(a).paint(next(shots(frame)), Look(paint=SOURCE), PERIOD)
     assert a.calls == 0 and np.array_equal(picture.frame.y, frame.y)
@@ -119,7 +119,7 @@ def test_split_mirror_and_freeze() -> None:
     assert np.array_equal(thawed.frame.y, other.y)
 
 
-def test_hold_gives_the_network_the_same_again() -> None:
+def test_hold_removes_noise_from_still_areas() -> None:
     a, rng = Flat("a", 50), np.random.default_rng(0)
     paint, seen = painter(a), []
     for number in range(5):
@@ -132,7 +132,7 @@ def test_hold_gives_the_network_the_same_again() -> None:
     assert (a.last[0].y == 103).all()  # off: the picture as it is
 
 
-def test_a_slow_network_works_at_a_smaller_size_and_the_picture_keeps_its_own() -> None:
+def test_a_slow_network_works_at_a_smaller_size_but_the_picture_keeps_its_size() -> None:
     a = Flat("a", 50)
     paint, source = painter(a, size=(1280, 720), adapt=True), shots(noise(720, 1280))
     for _ in range(40):
@@ -147,7 +147,7 @@ def test_a_slow_network_works_at_a_smaller_size_and_the_picture_keeps_its_own() 
     assert paint.controller.changes == 1
 
 
-def test_another_size_is_prepared_beside_the_painting() -> None:
+def test_a_new_working_size_is_prepared_in_the_background() -> None:
     a, b = Flat("a", 50, cost=0.1), Flat("b", 60)
     paint, source = painter(a, b, size=(1280, 720), adapt=True), shots(flat(720, 1280, 100))
     for _ in range(30):
@@ -158,7 +158,7 @@ def test_another_size_is_prepared_beside_the_painting() -> None:
     assert size != (1280, 720) and b.sizes == [size]
 
 
-def test_what_goes_wrong_beside_the_painting_is_told() -> None:
+def test_an_error_in_the_background_is_raised_with_the_next_picture() -> None:
     class Broken(Flat):
         def paint(self, frame: Frame, paint: PaintOptions) -> Frame:
             if frame.width < 1280:

@@ -12,7 +12,7 @@ PERIOD = 1 / 30
 
 
 @given(st.integers(8, 2000).map(lambda n: 2 * n), st.integers(8, 2000).map(lambda n: 2 * n))
-def test_the_ladder_goes_down_and_keeps_the_shape(width: int, height: int) -> None:
+def test_sizes_decrease_and_keep_the_aspect_ratio(width: int, height: int) -> None:
     sizes = ladder(width, height)
     assert sizes[0] == (width, height)
     areas = [w * h for w, h in sizes]
@@ -45,7 +45,7 @@ class Machine:
 
 
 @pytest.mark.parametrize("speed", [8e6, 12e6, 20e6, 27e6])
-def test_it_steps_down_until_the_rate_is_kept_and_stays_there(speed: float) -> None:
+def test_the_size_decreases_until_the_rate_is_kept_and_then_stays(speed: float) -> None:
     machine = Machine(ResolutionController(ladder(1280, 720)), speed)
     machine.run(1.5)
     assert machine.cost() < PERIOD
@@ -56,12 +56,12 @@ def test_it_steps_down_until_the_rate_is_kept_and_stays_there(speed: float) -> N
     assert machine.controller.changes < 12  # no to and fro
 
 
-def test_a_machine_that_is_quick_enough_is_left_alone() -> None:
+def test_a_fast_machine_keeps_the_full_size() -> None:
     machine = Machine(ResolutionController(ladder(1280, 720)), 60e6)
     assert set(machine.run(30)) == {(1280, 720)} and machine.controller.changes == 0
 
 
-def test_it_comes_up_again() -> None:
+def test_the_size_grows_again_when_the_machine_becomes_faster() -> None:
     machine = Machine(ResolutionController(ladder(1280, 720)), 10e6)
     machine.run(5)
     small = machine.controller.size
@@ -79,13 +79,13 @@ def test_a_single_slow_picture_changes_nothing() -> None:
     assert controller.changes == 0
 
 
-def test_where_nothing_is_quick_enough_it_is_the_smallest() -> None:
+def test_the_smallest_size_is_used_if_none_is_fast_enough() -> None:
     machine = Machine(ResolutionController(ladder(1280, 720)), 5e5)
     machine.run(60)
     assert machine.controller.size == machine.controller.sizes[-1]
 
 
-def test_the_step_is_taken_when_the_networks_are_ready() -> None:
+def test_the_size_changes_when_the_networks_are_ready() -> None:
     controller = ResolutionController(ladder(1280, 720))
     for number in range(100):
         controller.observe(number * 0.1, 0.1, PERIOD)

@@ -54,7 +54,7 @@ def test_a_source_that_ends(identity: Path) -> None:
     assert done.end == "source ended" and done.frames_in == 15
 
 
-def test_size_is_fixed_where_it_is_given(gray: Path, tmp_path: Path) -> None:
+def test_a_given_size_is_fixed(gray: Path, tmp_path: Path) -> None:
     done = headless(gray, "lavfi:testsrc2=size=640x480:rate=50", size=64, frames=5, record=tmp_path / "a.mkv")
     assert done.size == done.working_size == "86x64"
     for picture in decoded(tmp_path / "a.mkv"):
@@ -115,6 +115,7 @@ def test_ctrl_c_completes_the_recording(identity: Path, tmp_path: Path) -> None:
     assert len(decoded(path)) == done["recordings"][0]["frames"] == done["frames_out"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot send SIGINT to one process")
 def test_a_stream_that_is_cut_off_comes_back_and_the_recording_goes_on(identity: Path, tmp_path: Path) -> None:
     path, url = tmp_path / "a.mkv", f"tcp://127.0.0.1:{free_port()}"
@@ -140,7 +141,7 @@ def test_a_stream_that_is_cut_off_comes_back_and_the_recording_goes_on(identity:
     assert all(min(abs(median - wanted) for wanted in levels) <= 4 for median in medians)
 
 
-def test_what_cannot_be_begun(identity: Path, tmp_path: Path) -> None:
+def test_errors_before_the_first_picture(identity: Path, tmp_path: Path) -> None:
     source = "lavfi:testsrc2=size=64x48:rate=30"
     with pytest.raises(InputError, match="no such folder"):
         headless(identity, source, folder=tmp_path / "no")
@@ -163,7 +164,7 @@ def test_everything_is_closed(identity: Path, tmp_path: Path) -> None:
     wait_for(lambda: set(threading.enumerate()) <= before, "end of the threads")
 
 
-def test_a_microphone_beside_the_picture(identity: Path, tmp_path: Path) -> None:
+def test_a_recording_with_a_microphone(identity: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.mkv"
     microphone = "lavfi:sine=frequency=440:sample_rate=44100"
     done = headless(identity, "lavfi:testsrc2=size=64x48:rate=30", frames=40, record=path, sound=microphone)

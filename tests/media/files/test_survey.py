@@ -17,6 +17,7 @@ NAMES = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_lost(tmp_path: Path, name: str) -> None:
     if not (REAL_CLIPS / name).is_file():
