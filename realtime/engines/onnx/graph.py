@@ -37,7 +37,7 @@ MIN_OPSET = 13
 """ONNX 1.8 (2020): the first with QuantizeLinear per channel. All common runtimes support it."""
 
 RGB_CODES: tuple[Matrix, Range] = ("bt709", "full")
-"""Meaning of the codes inside the RGB graphs: that of `realtime.media.files.stills.frame_from_rgb`."""
+"""Meaning of the codes inside the RGB graphs: that of `realtime.media.convert.rgb.frame_from_rgb`."""
 
 
 def build(
