@@ -95,7 +95,6 @@ def test_instance_norm_is_frozen_for_tiles(instance_norm: Path) -> None:
         [tiled] = painter.paint([source])
         assert threading.active_count() == before  # the engine of the frozen network is closed
     assert mean_difference(whole, tiled) < 1.5
-    assert not same(whole, tiled)
 
 
 def test_an_exported_network_with_instance_norm_gets_whole_frames(instance_norm: Path, tmp_path: Path) -> None:

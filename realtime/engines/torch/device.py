@@ -15,17 +15,17 @@ DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 def cpu_bf16() -> Literal["amx", "avx512", "arm", "emulated", "no"]:
     """What this processor computes bf16 with: its own instructions, "emulated" (slower than fp32), or "no"."""
+    try:
+        supported = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    except (AttributeError, RuntimeError):  # a build without oneDNN
+        return "no"
+    if not supported:  # or not allowed: ONEDNN_MAX_CPU_ISA can limit oneDNN's instructions
+        return "no"
     flags: dict[str, Any] = dict(getattr(torch.cpu, "get_capabilities", dict)())
     if flags.get("amx_bf16"):
         return "amx"
     if flags.get("avx512_bf16"):
         return "avx512"
-    try:
-        supported = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    except (AttributeError, RuntimeError):  # a build without oneDNN
-        return "no"
-    if not supported:
-        return "no"
     return "arm" if platform.machine().lower() in ("aarch64", "arm64") else "emulated"
 
 

@@ -20,6 +20,7 @@ from realtime.engines.onnx.openvino_session import openvino_problem, openvino_ru
 from realtime.engines.onnx.ort_session import ort_runtime
 from realtime.engines.onnx.providers import CUDA, provider_problem
 from realtime.engines.onnx.session import Runtime
+from realtime.engines.torch.device import cpu_has_bf16
 from realtime.errors import InputError, StyleError
 from realtime.frames import ColorTags, Frame
 from realtime.media.convert.rgb import rgb_from_frame
@@ -71,8 +72,8 @@ def test_identity_in_openvino(precision: Any, height: int, width: int, batch: in
 @pytest.mark.parametrize(("precision", "most"), [("fp32", 0.02), ("bf16", 2), ("int8", 3)])
 def test_it_paints_what_pytorch_paints(runtime: MakeRuntime, color: ColorTags, precision: Any, most: float) -> None:
     where = runtime("cpu")
-    if precision not in where.precisions:
-        pytest.skip(f"{where.title} does not compute in {precision}")
+    if precision not in where.precisions or (precision == "bf16" and not cpu_has_bf16()):
+        pytest.skip(f"{where.title} does not compute in {precision} here")
     network = mild_network(FLAT)
     frames = [frame(50, 66, seed, color) for seed in range(3)]
     with OnnxEngine(network, where, precision=precision, threads=2) as engine:
@@ -81,6 +82,7 @@ def test_it_paints_what_pytorch_paints(runtime: MakeRuntime, color: ColorTags, p
 
 
 @needs_openvino
+@pytest.mark.skipif(not cpu_has_bf16(), reason="this processor has no bf16")
 def test_contours_stay_exact_in_bf16() -> None:
     """Their phases are many turns wide: in bf16 they would be noise."""
     network = mild_network()
