@@ -222,6 +222,7 @@ class DemoOptions(OverwriteOption):
     """Options of the demonstration."""
 
     seconds: float = _source(4.0, "Length of the clip.", minimum=0.1, maximum=600, metavar="S")
+    size: tuple[int, int] = _source("640x360", "Size of the clip.", metavar="WxH", read=read_width_height)
     compare: bool = _picture(False, "Show the source beside the result.")
 
 

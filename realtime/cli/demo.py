@@ -38,7 +38,7 @@ def demo(
         if not console.quiet:
             say(f"{stylizer.style.label}: {stylizer.description}")
         clip = Path(folder) / "clip.mp4"
-        write_demo_clip(clip, seconds=options.seconds)
+        write_demo_clip(clip, seconds=options.seconds, size=options.size)
         with progress_bar(show=not console.quiet) as progress:
             summary = stylizer.video(
                 clip, output, compare=options.compare, overwrite=options.overwrite, progress=progress
