@@ -19,7 +19,7 @@ from tests.helpers.commands import Restyle
 from tests.helpers.processes import ROOT, python
 
 COMMANDS = ["video", "image", "webcam", "demo", "styles", "paint", "train", "evaluate", "export", "bench", "doctor"]
-HEAVY = {"av", "cv2", "lightning_fabric", "numpy", "onnx", "onnxruntime", "rich", "safetensors", "torch", "torchvision"}
+HEAVY = set("av cv2 lightning_fabric matplotlib numpy onnx onnxruntime rich safetensors torch torchvision".split())
 
 
 @pytest.mark.parametrize(

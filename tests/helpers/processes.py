@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,12 +21,16 @@ sys.exit(main())
 """
 
 
-def python(code: str, *args: object, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Runs Python code from the project's folder; its exit code is not checked."""
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, args)],
-        cwd=ROOT, env=env, capture_output=True, text=True, timeout=WAIT, check=False,
-    )  # fmt: skip
+def python(code: str, *args: object, flags: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    """Runs Python code from the project's folder. Its exit code is not checked.
+
+    Args:
+        code: what to run.
+        args: in its `sys.argv`, from 1 on.
+        flags: of the interpreter.
+    """
+    command = [sys.executable, *flags, "-c", code, *map(str, args)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=WAIT, check=False)
 
 
 @contextmanager

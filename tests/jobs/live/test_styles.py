@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from realtime.errors import StyleError
 from realtime.jobs.live.styles import LiveStyles
 from realtime.options import EngineOptions, PaintOptions
 from tests.helpers.planes import flat
+from tests.helpers.waiting import wait_for
 
 OPTIONS = EngineOptions(backend="torch", device="cpu", precision="fp32", threads=1)
 SAMPLE = flat(48, 64, 90)
@@ -19,13 +19,6 @@ SAMPLE = flat(48, 64, 90)
 
 def engine_threads() -> int:
     return sum(thread.name.startswith("torch-worker") for thread in threading.enumerate())
-
-
-def wait_for(styles: LiveStyles) -> None:
-    deadline = time.monotonic() + 60
-    while not all(style.ready or style.problem for style in styles.all):
-        assert time.monotonic() < deadline, "the styles are not opened"
-        time.sleep(0.01)
 
 
 def test_the_others_become_ready_in_the_background(identity: Path, gray: Path, tmp_path: Path) -> None:
@@ -36,7 +29,7 @@ def test_the_others_become_ready_in_the_background(identity: Path, gray: Path, t
         assert [style.ready for style in styles.all] == [True, False, False]
         assert styles.all[0].name == "identity"
         styles.open_others(SAMPLE)
-        wait_for(styles)
+        wait_for(lambda: all(style.ready or style.problem for style in styles.all), "opened styles")
         assert [style.ready for style in styles.all] == [True, False, True]
         assert "damaged.safetensors" in styles.all[1].problem
         assert styles.all[2].name == "gray" and styles.all[2].problem == ""

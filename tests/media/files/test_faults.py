@@ -14,8 +14,8 @@ import pytest
 
 from tests.helpers.clips import Clip
 from tests.helpers.damage import KINDS, damaged, outcome, whole_clips
+from tests.helpers.processes import ROOT
 
-ROOT = Path(__file__).parents[3]
 FILES = 320
 SECONDS = 300
 """Limit for all of them, ten times what two idle cores need."""

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -27,10 +27,9 @@ from realtime.media.live.refusals import refusal
 from realtime.media.live.sources import Target, parse_source
 from tests.helpers.clips import Clip
 from tests.helpers.sender import SIZE, Sender, free_port, level
+from tests.helpers.waiting import WAIT, wait_for
 
-ROOT = Path(__file__).parents[3]
 FORMATS = frozenset({"lavfi", "x11grab", "gdigrab", "avfoundation", "dshow", "v4l2", "mpegts"})
-WAIT = 60  # seconds; a machine under load takes its time
 
 
 # Names
@@ -183,9 +182,7 @@ def test_stop_ends_it_at_once() -> None:
         got: list[Shot] = []
         thread = threading.Thread(target=lambda: got.extend(camera))
         thread.start()
-        deadline = time.perf_counter() + WAIT
-        while not got and time.perf_counter() < deadline:
-            time.sleep(0.01)
+        wait_for(lambda: got, "picture")
         begin = time.perf_counter()
         camera.stop()
         thread.join(WAIT)
@@ -265,13 +262,6 @@ def senders() -> Iterator[list[Sender]]:
     yield running
     for sender in running:
         sender.cut()
-
-
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.perf_counter() + WAIT
-    while not condition():
-        assert time.perf_counter() < deadline, f"no {what} in {WAIT} s"
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("protocol", ["udp", "tcp"])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from realtime.media.live.recorder import Recorder
 from realtime.media.live.sound import Sound
 from tests.helpers.clips import audio_packets, decoded, sound_start
 from tests.helpers.planes import flat
+from tests.helpers.processes import python
 from tests.helpers.recording import RATE, record
 
 
@@ -93,7 +92,7 @@ record(Path(sys.argv[1]), frames=150, end=lambda recorder: os.kill(os.getpid(), 
 @pytest.mark.parametrize("extension", ["mp4", "mkv", "webm"])
 def test_a_killed_recording_can_be_played(tmp_path: Path, extension: str) -> None:
     path = tmp_path / f"a.{extension}"
-    done = subprocess.run([sys.executable, "-c", CRASH, path], cwd=Path(__file__).parents[3], check=False)
+    done = python(CRASH, path)
     assert done.returncode == -signal.SIGKILL
     assert os.listdir(tmp_path) == [path.name]  # under its own name, and nothing else
     pictures = decoded(path)

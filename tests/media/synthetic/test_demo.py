@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +12,7 @@ from realtime.media.files.probe import probe
 from realtime.media.synthetic.demo import write_demo_clip
 from realtime.media.synthetic.landscape import Landscape
 from tests.helpers.clips import decoded, psnr, sound_start
+from tests.helpers.processes import python
 
 
 def test_demo(tmp_path: Path) -> None:
@@ -40,8 +39,7 @@ def test_small_and_without_opencv(tmp_path: Path, size: tuple[int, int]) -> None
         "from realtime.media.synthetic.demo import write_demo_clip\n"
         f"write_demo_clip(sys.argv[1], seconds=0.5, size={size})"
     )
-    command = [sys.executable, "-W", "error", "-c", code, str(path)]
-    done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False)
+    done = python(code, path, flags=["-W", "error"])
     assert (done.returncode, done.stderr) == (0, "")
     pictures = [f.to_ndarray(format="rgb24") for f in decoded(path)]
     assert len(pictures) == 15

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
-import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import pytest
 from realtime.media.files.probe import probe
 from realtime.media.synthetic.natural import natural_frames, write_natural_clip
 from tests.helpers.clips import decoded, psnr
+from tests.helpers.processes import python
 
 
 def falloff(plane: np.ndarray) -> float:
@@ -76,6 +75,5 @@ def test_without_opencv(tmp_path: Path) -> None:
         "from realtime.media.synthetic.natural import write_natural_clip\n"
         "write_natural_clip(sys.argv[1], frames=4, size=(64, 64))"
     )
-    command = [sys.executable, "-W", "error", "-c", code, str(tmp_path / "clip.mp4")]
-    done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False)
+    done = python(code, tmp_path / "clip.mp4", flags=["-W", "error"])
     assert (done.returncode, done.stderr) == (0, "")
