@@ -9,6 +9,7 @@ from types import TracebackType
 from realtime.engines.base import Engine, Trace
 from realtime.engines.choice import open_engine
 from realtime.engines.tiling import MOST_PIXELS, SIDE, frozen_engine, stylize_in_tiles
+from realtime.errors import RestyleError
 from realtime.frames import Frame
 from realtime.options import EngineOptions, PaintOptions
 from realtime.transnet.checkpoint import StyleCard, load_checkpoint
@@ -49,6 +50,7 @@ class FramePainter:
         self._most_pixels, self._tile_side = most_pixels, tile_side
         self._threads = options.threads
         self._network: TransNet | None = None
+        self._closed = False
         self.engine: Engine
         self.style: StyleCard
         self.engine, self.style = open_engine(self.path, options)
@@ -62,8 +64,13 @@ class FramePainter:
         self.close()
 
     def close(self) -> None:
-        """Ends the engine's threads and frees its memory."""
+        """Ends the engine's threads and frees its memory. Closing twice is allowed."""
+        self._closed = True
         self.engine.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RestyleError(f"the style {self.style.name} was closed; open it again to paint")
 
     @property
     def foreign(self) -> bool:
@@ -112,13 +119,19 @@ class FramePainter:
         Returns:
             a function that waits for the painted frames and returns them.
         """
+        self._check_open()
         if self._in_tiles(frames[0]):
             painted = [self._paint_in_tiles(frame, paint) for frame in frames]
             return lambda: painted
         return self.engine.begin(frames, paint, on_device=on_device, trace=trace)
 
     def paint(self, frames: Sequence[Frame], paint: PaintOptions = PaintOptions()) -> Sequence[Frame]:
-        """Paints frames of one size and meaning, and waits for them."""
+        """Paints frames of one size and meaning, and waits for them.
+
+        Raises:
+            RestyleError: the painter was closed.
+        """
+        self._check_open()
         if self._in_tiles(frames[0]):
             return [self._paint_in_tiles(frame, paint) for frame in frames]
         return self.engine.stylize(frames, paint)

@@ -11,7 +11,7 @@ import torch
 
 from export.onnx_export import export_onnx
 from realtime.engines.painter import FramePainter
-from realtime.errors import InputError, StyleError
+from realtime.errors import InputError, RestyleError, StyleError
 from realtime.media.synthetic.natural import natural_frames
 from realtime.options import EngineOptions, PaintOptions
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
@@ -43,6 +43,15 @@ def test_a_name_from_the_gallery_and_closing() -> None:
     painter.close()
     painter.close()
     assert threading.active_count() == before
+
+
+def test_a_closed_painter_does_not_paint(random_style: Path) -> None:
+    painter = FramePainter(random_style, CPU)
+    painter.close()
+    painter.close()
+    for use in (painter.paint, painter.begin):
+        with pytest.raises(RestyleError, match="random was closed"):
+            use([frame(16, 16, 0)])
 
 
 def test_errors_when_opening(tmp_path: Path, identity: Path) -> None:
