@@ -6,6 +6,7 @@ Media and networks exchange these and nothing else. No PyAV and no torch here.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Literal, Protocol
@@ -90,6 +91,8 @@ class Frame:
         duration: in units of `time_base`; 0 where unknown.
         time_base: seconds per unit.
         color: colour tags.
+        origin: where the picture's upper left pixel lies on the texture plane, (down, right) in luma pixels; see
+            `realtime.transnet.texture`.
     """
 
     y: np.ndarray
@@ -99,6 +102,7 @@ class Frame:
     duration: int = 0
     time_base: Fraction = Fraction(1, 1000)
     color: ColorTags = field(default_factory=ColorTags)
+    origin: tuple[float, float] = (0.0, 0.0)
 
     @property
     def height(self) -> int:
@@ -116,6 +120,10 @@ class Frame:
     def with_planes(self, y: np.ndarray, u: np.ndarray, v: np.ndarray) -> Frame:
         """A frame with other planes, and the same time and colour tags."""
         return replace(self, y=y, u=u, v=v)
+
+    def at(self, origin: tuple[float, float]) -> Frame:
+        """The same picture at another place of the texture plane."""
+        return replace(self, origin=origin)
 
     def fits_with(self, other: Frame) -> bool:
         """Whether both have the same size, matrix and range."""
@@ -170,6 +178,7 @@ class SurfaceFrame(Frame):
         duration: int = 0,
         time_base: Fraction = Fraction(1, 1000),
         color: ColorTags | None = None,
+        origin: tuple[float, float] = (0.0, 0.0),
     ) -> None:
         """Make a frame of size (width, height); `fetch` copies the planes to the CPU and returns Y, U and V."""
         self.luma, self.chroma, self.owner = luma, chroma, owner
@@ -177,6 +186,7 @@ class SurfaceFrame(Frame):
         self._host: Planes | None = None
         self.pts, self.duration, self.time_base = pts, duration, time_base
         self.color = color or ColorTags()
+        self.origin = origin
 
     def _planes(self) -> Planes:
         if self._host is None:
@@ -213,7 +223,13 @@ class SurfaceFrame(Frame):
 
     def with_planes(self, y: np.ndarray, u: np.ndarray, v: np.ndarray) -> Frame:
         """A frame with planes on the CPU, and the same time and colour tags."""
-        return Frame(y, u, v, self.pts, self.duration, self.time_base, self.color)
+        return Frame(y, u, v, self.pts, self.duration, self.time_base, self.color, self.origin)
+
+    def at(self, origin: tuple[float, float]) -> SurfaceFrame:
+        """See `Frame.at`."""
+        moved = copy(self)
+        moved.origin = origin
+        return moved
 
 
 def chroma_shape(height: int, width: int) -> tuple[int, int]:

@@ -86,7 +86,7 @@ class FramePainter:
         """
         if self.foreign:
             return False
-        return self.path.suffix != ".onnx" or self.style.architecture.norm != "instance"
+        return self.path.suffix != ".onnx" or not self.style.architecture.instance_norm
 
     def is_large(self, width: int, height: int) -> bool:
         """Whether frames of this size, in pixels, are too large to be handled as usual."""
@@ -102,7 +102,7 @@ class FramePainter:
             return None
         if not self.can_tile:
             return f"{width}x{height}: painted whole, which takes much memory"
-        if self.style.architecture.norm != "instance":
+        if not self.style.architecture.instance_norm:
             return f"{width}x{height}: painted in tiles, which changes nothing"
         return f"{width}x{height}: painted in tiles, normalised by a sample of each frame"
 
@@ -141,7 +141,7 @@ class FramePainter:
 
     def _paint_in_tiles(self, frame: Frame, paint: PaintOptions) -> Frame:
         reach = self.style.architecture.reach
-        if self.style.architecture.norm != "instance":
+        if not self.style.architecture.instance_norm:
             return stylize_in_tiles(self.engine, frame, paint, reach=reach, side=self._tile_side)
         if self._network is None:
             self._network = load_checkpoint(self.path)[0]

@@ -99,20 +99,34 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise RestyleError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
-def _open(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+def read_tensors(path: Path, format: str, what: str) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """The metadata and the tensors of a safetensors file.
+
+    Args:
+        path: of the file.
+        format: what its metadata must name.
+        what: the file in words, for messages.
+
+    Raises:
+        StyleError: the file is missing, damaged, or of another format.
+    """
     if path.is_dir():
-        raise StyleError(f"{path}: is a folder, not a checkpoint")
+        raise StyleError(f"{path}: is a folder, not {what}")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {k: file.get_tensor(k) for k in file.keys()} if metadata.get("format") == FORMAT else {}
+            tensors = {k: file.get_tensor(k) for k in file.keys()} if metadata.get("format") == format else {}
     except FileNotFoundError:
         raise StyleError(f"{path}: no such style file") from None
     except (SafetensorError, OSError, ValueError) as error:
-        raise StyleError(f"{path}: not a checkpoint, or damaged: {error}") from None
-    if metadata.get("format") != FORMAT:
-        raise StyleError(f"{path}: a safetensors file, but not a restyle style (its metadata says no '{FORMAT}')")
+        raise StyleError(f"{path}: not {what}, or damaged: {error}") from None
+    if metadata.get("format") != format:
+        raise StyleError(f"{path}: a safetensors file, but not {what} (its metadata says no '{format}')")
     return metadata, tensors
+
+
+def _open(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    return read_tensors(path, FORMAT, "a checkpoint")
 
 
 def _card(path: Path, metadata: dict[str, str]) -> StyleCard:

@@ -25,14 +25,19 @@ from realtime.transnet.network import (
     InstanceNorm,
     PhaseConv,
     TransNet,
+    residual_blocks,
 )
+from realtime.transnet.texture import TEXTURE_SCALE
 
 TRAINED_IN: tuple[Matrix, Range] = ("bt709", "limited")
 """Matrix and range that every TransNet is trained with."""
 
 
 class FoldedTransNet(TransNet):
-    """What engines run; made by `fold`, never trained. Takes and gives codes - 128 of the source, not rounded."""
+    """What engines run; made by `fold`, never trained. Takes and gives codes - 128 of the source, not rounded.
+
+    The texture plane comes as codes - 128, too: see `realtime.transnet.texture`.
+    """
 
     blocks: nn.Sequential
     up: Conv  # type: ignore[assignment]  # equalised already
@@ -90,8 +95,10 @@ def fold(network: TransNet, matrix: Matrix = "bt709", range: Range = "limited") 
     with torch.device("meta"):  # every module with parameters is exchanged below
         folded = FoldedTransNet(network.architecture)
     weight, bias, _ = _with_norm(network.stem, network.stem_norm)
+    weight, texture = weight.tensor_split((PLANE_CHANNELS,), 1)
     bias = bias + torch.einsum("oihw,i->o", weight, into_shift)
-    folded.stem = _conv(torch.einsum("ochw,ci->oihw", weight, into), bias, network.stem)
+    weight = torch.cat([torch.einsum("ochw,ci->oihw", weight, into), texture / TEXTURE_SCALE], 1)
+    folded.stem = _conv(weight, bias, network.stem)
     folded.down = _conv(*_with_norm(network.down, network.down_norm)[:2], network.down)
     if network.contours is not None and network.mix is not None:
         folded.contours = Contours(network.architecture.contours)
@@ -99,14 +106,15 @@ def fold(network: TransNet, matrix: Matrix = "bt709", range: Range = "limited") 
         folded.contours.bias = torch.einsum("oihw,i->o", weight, into_shift).float()
         folded.contours.weight = torch.einsum("ochw,ci->oihw", weight, into).float()
         folded.mix = _conv(*_weight_and_bias(network.mix), network.mix)
-    for block, made in zip(network.blocks, folded.blocks, strict=True):
+    for block, made in zip(residual_blocks(network), residual_blocks(folded), strict=True):
         assert isinstance(block, Block) and isinstance(made, Block)
         weight, bias, made.norm = _with_norm(block.first, block.norm)
         made.first = _conv(weight, bias, block.first)
         made.second = _conv(*_weight_and_bias(block.second), block.second)
         made.relu = nn.ReLU(inplace=True)
     folded.up = _conv(*_weight_and_bias(network.up), network.up)
-    folded.refine = _conv(*_with_norm(network.refine, network.refine_norm)[:2], network.refine)
+    if network.refine is not None:
+        folded.refine = _conv(*_with_norm(network.refine, network.refine_norm)[:2], network.refine)
     weight, bias = _weight_and_bias(network.out)
     folded.out = _conv(torch.einsum("po,oihw->pihw", back, weight), back @ bias + back_shift, network.out)
     for name in ("stem", "down", "refine"):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from realtime.frames import Matrix, Range
 from realtime.transnet.folding import PictureNorm, fold
-from realtime.transnet.network import FLOOR, Block, InstanceNorm, TransNet
+from realtime.transnet.network import FLOOR, Block, InstanceNorm, TransNet, residual_blocks
 
 
 class _JointNorm(nn.Module):
@@ -37,8 +37,9 @@ def freeze_statistics(network: TransNet, cells: Tensor, matrix: Matrix, range: R
     """The network for one picture: its instance norms as batch norms with the picture's own statistics.
 
     Args:
-        network: of norm "instance", in its training form; it stays as it is.
-        cells: (N, 24, h, w) codes - 128, as a folded network takes them: crops of the picture, or all of it.
+        network: with instance norm, in its training form; it stays as it is.
+        cells: (N, 24, h, w) codes - 128, as a folded network takes them, 28 channels with a texture plane: crops of
+            the picture, or all of it.
         matrix, range: meaning of the codes.
 
     Returns:
@@ -46,14 +47,18 @@ def freeze_statistics(network: TransNet, cells: Tensor, matrix: Matrix, range: R
     """
     folded = fold(network, matrix, range)
     norms = []
-    for block in folded.blocks:
+    for block in residual_blocks(folded):
         assert isinstance(block, Block) and isinstance(block.norm, PictureNorm)
         block.norm = _JointNorm(block.norm)
         norms.append(block.norm)
     folded(cells.float())
     frozen = TransNet(replace(network.architecture, norm="batch")).to(cells.device)
-    frozen.load_state_dict(network.state_dict())
-    for before, seen, after in zip(network.blocks, norms, frozen.blocks, strict=True):
+    frozen.load_state_dict(network.state_dict(), strict=False)
+    for norm in (frozen.stem_norm, frozen.down_norm, frozen.refine_norm):
+        if network.architecture.norm == "blocks" and isinstance(norm, nn.BatchNorm2d):
+            assert norm.running_var is not None
+            norm.running_var.fill_(1 - norm.eps)  # there is no norm outside the blocks
+    for before, seen, after in zip(residual_blocks(network), norms, residual_blocks(frozen), strict=True):
         assert isinstance(before, Block) and isinstance(after, Block)
         usual, constant = before.norm, after.norm
         assert isinstance(usual, InstanceNorm) and isinstance(constant, nn.BatchNorm2d)

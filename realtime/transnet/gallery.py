@@ -8,6 +8,9 @@ from pathlib import Path
 from realtime.errors import StyleError
 from realtime.transnet.checkpoint import StyleCard, read_card
 
+ANY_PAINTING, ENCODER = "any-painting", "any-painting-encoder"
+"""Names of the files of the network that takes any painting. They are no styles."""
+
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -23,8 +26,20 @@ def styles() -> list[StyleCard]:
     Raises:
         StyleError: a checkpoint in the gallery is damaged.
     """
-    paths = gallery_folder().glob("*.safetensors")
-    return [read_card(path) for path in sorted(paths, key=lambda path: path.stem)]  # a variant after its style
+    return [read_card(gallery_folder() / f"{name}.safetensors") for name in style_names()]
+
+
+def style_names() -> list[str]:
+    """The names of all styles in the gallery, sorted: a variant stands after its style."""
+    return sorted(
+        path.stem for path in gallery_folder().glob("*.safetensors") if path.stem not in (ANY_PAINTING, ENCODER)
+    )
+
+
+def any_painting_files() -> tuple[Path, Path]:
+    """The network that takes any painting (see `realtime.transnet.hypernetwork`), and its encoder."""
+    folder = gallery_folder()
+    return folder / f"{ANY_PAINTING}.safetensors", folder / f"{ENCODER}.safetensors"
 
 
 def find_style(style: str | Path) -> Path:
@@ -41,10 +56,9 @@ def find_style(style: str | Path) -> Path:
         if not path.exists():
             raise StyleError(f"{path}: no such style file")
         return path
-    named = gallery_folder() / f"{text.replace(':', '-')}.safetensors"
-    if named.is_file():
-        return named
-    names = sorted(p.stem for p in gallery_folder().glob("*.safetensors"))
+    names = style_names()
+    if text.replace(":", "-") in names:
+        return gallery_folder() / f"{text.replace(':', '-')}.safetensors"
     near = difflib.get_close_matches(text, names, 1)
     hint = f"did you mean {near[0]}? " if near else ""
     raise StyleError(f"unknown style {text!r}: {hint}the gallery has {', '.join(names) or 'no styles'}")

@@ -6,9 +6,11 @@ convolutions at an eighth of the size, where the receptive field is wide and the
 style is the idea of Johnson et al. 2016 (arXiv 1603.08155); sub-pixel output is that of Shi et al. 2016 (arXiv
 1609.05158).
 
+Networks that take a texture plane have four more input channels: see `realtime.transnet.texture`.
+
 Two properties hold by construction, and tests check them:
 
-* No statistics over the picture, except in networks of norm "instance": batch norm is folded into the convolutions for
+* No statistics over the picture, except in networks with instance norm: batch norm is folded into the convolutions for
   inference. So an output pixel depends on its neighbourhood only, and nothing flickers when another part of the scene
   changes.
 * No grid: every sub-pixel convolution is *phase-equalised*. The taps of the channels that become neighbouring pixels
@@ -35,6 +37,9 @@ Phases = Literal["equal", "free"]
 PLANE_CHANNELS = 24
 """16 luma phases, 4 of U, 4 of V."""
 
+TEXTURE_CHANNELS = 4
+"""The phases of the texture plane, which has the size of U."""
+
 CENTER = 128.0
 """The code that becomes 0 in the network."""
 
@@ -51,6 +56,14 @@ _REMOVED = {"convolution": "plain"}
 """Keys of older checkpoints, with the one value that networks still have."""
 
 
+_LISTS = ("dilations", "contours", "fine")
+"""Attributes of an architecture that are lists in JSON."""
+
+_ADDED = {"skip": False, "fine": (), "texture": False}
+"""Attributes that older networks do not have. They are stored only where they differ, so that older versions read
+checkpoints that they can run."""
+
+
 @dataclass(frozen=True, slots=True)
 class Architecture:
     """What a TransNet consists of; stored in every checkpoint.
@@ -60,10 +73,15 @@ class Architecture:
         body: channels of the body.
         dilations: one residual block of two 3x3 convolutions for each entry, which dilates the second.
         norm: "batch" becomes constants for inference; "instance" normalises each picture by itself in the residual
-            blocks, and is "batch" elsewhere (see `InstanceNorm`).
+            blocks, and is "batch" elsewhere (see `InstanceNorm`); "blocks" is "instance" in the residual blocks, and
+            nothing elsewhere.
         contours: periods, in codes, of the contour planes that the body receives (see `Contours`); may be empty.
         cell: the body works at 1/8 or at 1/4 of the size.
         phases: "equal" phase-equalises the sub-pixel convolutions, "free" does not (for `identity_network`).
+        skip: the stem's features are added to the body's when those are back at 1/4 of the size: edges stay crisp.
+        fine: dilations of further residual blocks, at 1/4 of the size, which draw lines. They stand in the place of
+            the convolution "refine".
+        texture: the network takes the texture plane (`realtime.transnet.texture`) beside Y, U and V.
     """
 
     width: int = 32
@@ -73,12 +91,15 @@ class Architecture:
     contours: tuple[int, ...] = (4, 8, 16, 32)
     cell: Cell = 8
     phases: Phases = "equal"
+    skip: bool = False
+    fine: tuple[int, ...] = ()
+    texture: bool = False
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.body < 1:
             raise ValueError(f"width and body must be positive, not {self.width} and {self.body}")
-        if any(d < 1 for d in self.dilations):
-            raise ValueError(f"dilations must be positive, not {self.dilations}")
+        if any(d < 1 for d in (*self.dilations, *self.fine)):
+            raise ValueError(f"dilations must be positive, not {self.dilations} and {self.fine}")
         if any(p < 1 for p in self.contours):
             raise ValueError(f"contours must be positive, not {self.contours}")
         choices = {"norm": Norm, "phases": Phases, "cell": Cell}
@@ -89,7 +110,9 @@ class Architecture:
 
     def to_dict(self) -> dict[str, Any]:
         """The architecture as plain JSON values."""
-        return {**asdict(self), "dilations": list(self.dilations), "contours": list(self.contours)}
+        lists = {name: list(getattr(self, name)) for name in _LISTS}
+        added = {name: value for name, value in asdict(self).items() if name not in _ADDED or value != _ADDED[name]}
+        return {name: lists.get(name, value) for name, value in added.items()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Architecture:
@@ -102,13 +125,27 @@ class Architecture:
         unknown = set(values) - {f.name for f in fields(cls)}
         if unknown:
             raise ValueError(f"unknown keys {sorted(unknown)}")
-        numbers = {k: tuple(int(n) for n in values.get(k, ())) for k in ("dilations", "contours")}
+        for name in ("skip", "texture"):
+            if not isinstance(values.get(name, False), bool):
+                raise ValueError(f"{name} must be true or false, not {values[name]!r}")
+        numbers = {k: tuple(int(n) for n in values.get(k, ())) for k in _LISTS}
         return cls(**{**values, **numbers})
+
+    @property
+    def inputs(self) -> int:
+        """Channels that the network takes."""
+        return PLANE_CHANNELS + TEXTURE_CHANNELS * self.texture
+
+    @property
+    def instance_norm(self) -> bool:
+        """Whether the network's residual blocks look at the statistics of the whole picture."""
+        return self.norm in ("instance", "blocks") and bool(self.dilations or self.fine)
 
     @property
     def macs_per_pixel(self) -> float:
         """Multiply-accumulates per luma pixel, of the convolutions."""
-        quarter = 9 * (2 * PLANE_CHANNELS * self.width + self.width**2) / 16  # stem, out, refine
+        at_a_quarter = 2 * len(self.fine) or 1  # or refine
+        quarter = 9 * (self.inputs + PLANE_CHANNELS + at_a_quarter * self.width) * self.width / 16
         planes = 3 * len(self.contours)
         down_and_up = 9 * self.width * self.body + self.body * self.width * self.cell**2 // 16
         blocks = len(self.dilations) * 2 * 9 * self.body**2
@@ -123,7 +160,8 @@ class Architecture:
     @property
     def reach(self) -> int:
         """Luma pixels that an output pixel can depend on, at most, in each direction."""
-        quarter_cells = 4  # stem, down, refine, out
+        # stem, down, out; and refine or the fine blocks
+        quarter_cells = 3 + (sum(1 + d for d in self.fine) or 1)
         body_cells = sum(1 + d for d in self.dilations)
         mix = MULTIPLE * bool(self.contours)
         # the last term: the two pixels may lie at opposite ends of their cells
@@ -137,8 +175,8 @@ class TransNet(nn.Module):
         super().__init__()
         a = self.architecture = architecture
         # At 1/4 size a norm must fold away: instance norm would cost more there than the convolution itself.
-        outside: Norm = "batch" if a.norm == "instance" else a.norm
-        self.stem = Conv(PLANE_CHANNELS, a.width)
+        outside: Norm = {"instance": "batch", "blocks": "none"}.get(a.norm, a.norm)  # type: ignore[assignment]
+        self.stem = Conv(a.inputs, a.width)
         self.stem_norm = make_norm(outside, a.width)
         self.stem_relu: nn.Module = nn.ReLU()
         self.down = Conv(a.width, a.body, stride=a.cell // 4)
@@ -149,8 +187,9 @@ class TransNet(nn.Module):
         self.blocks = nn.Sequential(*(Block(a.body, d, a.norm) for d in a.dilations))
         self.up = PhaseConv(a.body, (a.cell**2 // 16,) * a.width, 1, a.phases)
         self.up_relu: nn.Module = nn.ReLU()
-        self.refine = Conv(a.width, a.width)
-        self.refine_norm = make_norm(outside, a.width)
+        self.fine = nn.Sequential(*(Block(a.width, d, a.norm) for d in a.fine)) if a.fine else None
+        self.refine = None if a.fine else Conv(a.width, a.width)
+        self.refine_norm = make_norm("none" if a.fine else outside, a.width)
         self.refine_relu: nn.Module = nn.ReLU()
         self.out = PhaseConv(a.width, (16, 4, 4), 3, a.phases)
 
@@ -158,21 +197,26 @@ class TransNet(nn.Module):
         """Paint.
 
         Args:
-            planes: (N, 24, H/4, W/4) float, as `pack_planes` makes them: bt709 limited range, (code - 128) / 64.
+            planes: (N, 24, H/4, W/4) float, as `pack_planes` makes them: bt709 limited range, (code - 128) / 64. A
+                network with a texture plane takes its 4 channels behind these 24.
 
         Returns:
-            the same shape and meaning.
+            (N, 24, H/4, W/4) of the same meaning.
         """
         # 1/4 size
-        x = self.stem_relu(self.stem_norm(self.stem(planes)))
+        x = edges = self.stem_relu(self.stem_norm(self.stem(planes)))
         # the body, at 1/8 or 1/4
         x = self.down_relu(self.down_norm(self.down(x)))
         if self.contours is not None and self.mix is not None:
             x = self._add_contours(x, self.contours(planes), self.mix)
         x = self.blocks(x)
-        x = F.pixel_shuffle(self.up_relu(self.up(x)), self.architecture.cell // 4)
         # 1/4 size
-        x = self.refine_relu(self.refine_norm(self.refine(x)))
+        if self.architecture.skip:
+            x = self.up_relu(self._sum(F.pixel_shuffle(self.up(x), self.architecture.cell // 4), edges))
+        else:
+            x = F.pixel_shuffle(self.up_relu(self.up(x)), self.architecture.cell // 4)
+        x = self.fine(x) if self.fine is not None else self.refine_norm(cast(nn.Module, self.refine)(x))
+        x = self.refine_relu(x)
         return cast(Tensor, self.out(x))
 
     def _add_contours(self, x: Tensor, waves: Tensor, mix: Conv) -> Tensor:
@@ -269,6 +313,11 @@ class Block(nn.Module):
         return self.second.add_to(x, self.relu(self.norm(self.first(x))))
 
 
+def residual_blocks(network: TransNet) -> list[Block]:
+    """Those of the body, and then the fine ones."""
+    return [cast(Block, block) for block in (*network.blocks, *(network.fine or ()))]
+
+
 FLOOR = 0.02
 """Part of a channel's usual variance that `InstanceNorm` adds to a picture's own, so that noise is not amplified."""
 
@@ -303,7 +352,7 @@ def make_norm(kind: Norm, channels: int) -> nn.Module:
     """The module of a norm; Identity for "none"."""
     if kind == "batch":
         return nn.BatchNorm2d(channels, momentum=MOMENTUM)
-    return InstanceNorm(channels) if kind == "instance" else nn.Identity()
+    return InstanceNorm(channels) if kind in ("instance", "blocks") else nn.Identity()
 
 
 class Contours(nn.Module):
@@ -373,6 +422,7 @@ def identity_network() -> TransNet:
     c = PLANE_CHANNELS
     network = TransNet(Architecture(width=c, body=4 * c, dilations=(), norm="none", contours=(), phases="free")).eval()
     network.requires_grad_(False)
+    assert network.refine is not None
     for conv in (network.stem, network.down, network.up, network.refine, network.out):
         conv.weight.zero_()
         conv.bias.zero_()

@@ -48,7 +48,7 @@ def rewritten(path: Path, *, metadata: dict[str, str] | None = None, tensors: di
 @pytest.mark.parametrize(
     ("metadata", "reason"),
     [
-        ({"format": "other"}, "not a restyle style"),
+        ({"format": "other"}, "not a checkpoint"),
         ({"version": "99"}, "newer restyle"),
         ({"version": "x"}, "damaged metadata"),
         ({"architecture": "{"}, "damaged metadata"),

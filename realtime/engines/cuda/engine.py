@@ -208,7 +208,7 @@ class CudaEngine(Closing):
         """Paint a frame that does not fit as a whole. A tile that does not fit either comes here again."""
         architecture, longest = self.network.architecture, max(frame.width, frame.height)
         # Instance norm would normalise every tile by itself.
-        if longest <= _SMALLEST_TILE + 2 * architecture.reach or architecture.norm == "instance":
+        if longest <= _SMALLEST_TILE + 2 * architecture.reach or architecture.instance_norm:
             why = first_line(error) if error is not None else "out of memory"
             raise RestyleError(
                 f"{self.device}: its memory is too small for {frame.width}x{frame.height} pixels ({why}); close what "

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realtime.transnet.folding import FoldedTransNet
-from realtime.transnet.network import Block, Conv
+from realtime.transnet.network import Conv, residual_blocks
 
 _SIZES = 8
 """Sizes of input for which a convolution keeps reordered weights."""
@@ -75,12 +75,16 @@ class FusedConv(Conv):
 def fuse(network: FoldedTransNet) -> FoldedTransNet:
     """Exchange the convolutions of a network, in bf16 and channels_last, for fused ones. Changes its argument."""
     for name in ("stem", "down", "up", "refine"):
-        setattr(network, name, FusedConv(getattr(network, name), relu=True))
-        setattr(network, f"{name}_relu", nn.Identity())
+        conv = getattr(network, name)
+        if conv is None:
+            continue
+        relu = name != "up" or not network.architecture.skip  # else the ReLU comes after the sum
+        setattr(network, name, FusedConv(conv, relu=relu))
+        if relu:
+            setattr(network, f"{name}_relu", nn.Identity())
     if network.mix is not None:
         network.mix = FusedConv(network.mix)
-    for block in network.blocks:
-        assert isinstance(block, Block)
+    for block in residual_blocks(network):
         plain = isinstance(block.norm, nn.Identity)  # else the ReLU comes after the norm
         block.first = FusedConv(block.first, relu=plain)
         if plain:

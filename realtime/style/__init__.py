@@ -1,0 +1,1 @@
+"""What the user names as a style: a name, a file, any picture, a blend, a timeline."""
