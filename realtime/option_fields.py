@@ -19,6 +19,8 @@ from typing import Any, Literal, Self, TypeVar, Union, get_args, get_origin, get
 from realtime.errors import InputError
 
 Method = TypeVar("Method", bound=Callable[..., Any])
+First = TypeVar("First", bound="Options")
+Second = TypeVar("Second", bound="Options")
 
 
 @dataclass(frozen=True)
@@ -226,12 +228,7 @@ class Options:
             OptionError: a value is wrong.
             TypeError: there is no such option; the message names one that is meant, perhaps.
         """
-        names = [f.name for f in self.fields()]
-        for name in changes:
-            if name not in names:
-                close = difflib.get_close_matches(name, names, 1)
-                hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
-                raise TypeError(f"{type(self).__name__} has no option {name!r}; {hint}")
+        _check_names(changes, self)
         return dataclasses.replace(self, **changes)  # type: ignore[type-var]  # every subclass is a dataclass
 
     def to_json(self) -> dict[str, Any]:
@@ -250,6 +247,31 @@ class Options:
             if name not in known:
                 raise OptionError(name, f"{cls.__name__} has no such option")
         return cls(**{name: _restored(known[name].type, value) for name, value in values.items()})
+
+
+def replace_in_both(first: First, second: Second, changes: Mapping[str, Any]) -> tuple[First, Second]:
+    """Copies of two classes' options with other values. Each name goes to the class that declares it.
+
+    Raises:
+        OptionError: a value is wrong.
+        TypeError: neither has an option of that name.
+    """
+    _check_names(changes, first, second)
+    names = {f.name for f in first.fields()}
+    return (
+        first.replace(**{name: value for name, value in changes.items() if name in names}),
+        second.replace(**{name: value for name, value in changes.items() if name not in names}),
+    )
+
+
+def _check_names(changes: Mapping[str, Any], *options: Options) -> None:
+    names = [f.name for one in options for f in one.fields()]
+    for name in changes:
+        if name not in names:
+            close = difflib.get_close_matches(name, names, 1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
+            classes = " or ".join(type(one).__name__ for one in options)
+            raise TypeError(f"{classes} has no option {name!r}; {hint}")
 
 
 def _plain(value: Any) -> Any:
@@ -272,22 +294,26 @@ def _restored(kind: Any, value: Any) -> Any:
     return value
 
 
-def takes(kind: type[Options]) -> Callable[[Method], Method]:
-    """Shows the fields of an options class as keyword arguments of a method that takes `**keywords`.
+def takes(*kinds: type[Options]) -> Callable[[Method], Method]:
+    """Shows the fields of options classes as keyword arguments of a method that takes `**keywords`.
 
     Args:
-        kind: the options class; its fields' help texts become the end of the method's docstring.
+        kinds: the options classes; their fields' help texts become the end of the method's docstring.
     """
 
     def decorate(method: Method) -> Method:
         own = signature(method)
         declared = [
-            Parameter(f.name, Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type) for f in kind.fields()
+            Parameter(f.name, Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
+            for kind in kinds
+            for f in kind.fields()
         ]
         kept = [p for p in own.parameters.values() if p.kind is not Parameter.VAR_KEYWORD]
         method.__signature__ = own.replace(parameters=[*kept, *declared])  # type: ignore[attr-defined]
-        lines = "".join(f"\n            {f.name}: {f.info.help}" for f in kind.fields())
-        method.__doc__ = f"{method.__doc__ or ''}\n        Options (`realtime.options.{kind.__name__}`):{lines}\n"
+        method.__doc__ = method.__doc__ or ""
+        for kind in kinds:
+            lines = "".join(f"\n            {f.name}: {f.info.help}" for f in kind.fields())
+            method.__doc__ += f"\n        Options (`realtime.options.{kind.__name__}`):{lines}\n"
         return method
 
     return decorate

@@ -82,6 +82,33 @@ class PaintOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StyleOptions(Options):
+    """How a network is made from a picture or from a blend. Networks that are made already have no such inputs."""
+
+    paint: float | None = _picture(
+        None,
+        "How much the painting overrules the source's forms; for a picture or a blend as STYLE.",
+        minimum=0,
+        maximum=1,
+        metavar="0..1",
+        shown_default="0.5",
+    )
+    stroke: float | None = _picture(
+        None,
+        "Size of the strokes; for a picture or a blend as STYLE.",
+        minimum=0.5,
+        maximum=2,
+        metavar="0.5..2",
+        shown_default="1",
+    )
+
+    @property
+    def given(self) -> bool:
+        """Whether one of them was given."""
+        return self.paint is not None or self.stroke is not None
+
+
+@dataclass(frozen=True, kw_only=True)
 class EngineOptions(Options):
     """What runs the network, and how."""
 

@@ -18,9 +18,11 @@ from realtime.jobs import batch
 from realtime.jobs.picture_types import Picture, as_rgb
 from realtime.jobs.pictures import paint_pictures, restyle_pictures
 from realtime.jobs.video import Report, restyle_video
-from realtime.option_fields import takes
-from realtime.options import EngineOptions, ImageOptions, PaintOptions, VideoOptions
+from realtime.option_fields import replace_in_both, takes
+from realtime.options import EngineOptions, ImageOptions, PaintOptions, StyleOptions, VideoOptions
 from realtime.results import BatchSummary, PicturesSummary, VideoSummary
+from realtime.style.emitted import amounts
+from realtime.style.reference import parse_style
 from realtime.transnet.checkpoint import StyleCard
 
 
@@ -28,20 +30,32 @@ class Stylizer:
     """A style that is ready to run. Close it, or use it in a `with` statement: it has threads of its own.
 
     Args:
-        style: a name from the gallery (`realtime.styles()`), or the path of a checkpoint or of an ONNX file.
+        style: a name from the gallery (`realtime.styles()`), the path of a checkpoint, of an ONNX file or of a picture,
+            or a blend of these: "great-wave:0.6+my.jpg:0.4".
         options: what runs the network; or its fields as keywords (backend, device, precision, batch, threads,
             allow_int8).
+        style_options: how the network for a picture or a blend is made; or its fields as keywords (paint, stroke).
 
     Raises:
-        StyleError: the style is unknown or its file is damaged.
-        InputError: a device, backend or precision is not available.
+        StyleError: the style is unknown, its file is damaged, or it cannot be blended.
+        MediaError: the picture cannot be read.
+        InputError: a device, backend or precision is not available, or the network has no input for paint or stroke.
     """
 
-    @takes(EngineOptions)
-    def __init__(self, style: str | Path, options: EngineOptions | None = None, **keywords: Any) -> None:
-        self._options = (options or EngineOptions()).replace(**keywords)
+    @takes(EngineOptions, StyleOptions)
+    def __init__(
+        self,
+        style: str | Path,
+        options: EngineOptions | None = None,
+        style_options: StyleOptions | None = None,
+        **keywords: Any,
+    ) -> None:
+        self._options, self._style_options = replace_in_both(
+            options or EngineOptions(), style_options or StyleOptions(), keywords
+        )
         self._lock = threading.RLock()
-        self._painter = FramePainter(style, self._options)
+        self._style, self._adjustable = style, parse_style(style).is_adjustable
+        self._painter = FramePainter(style, self._options, self._style_options)
 
     def __enter__(self) -> Stylizer:
         return self
@@ -76,15 +90,53 @@ class Stylizer:
 
     @property
     def style(self) -> StyleCard:
-        """What is known of the style. Set it to a name or a path to change the style from the next frame on."""
+        """What is known of the style. Set it to a name, a path or a blend to change the style from the next frame on.
+
+        The amount of paint and the size of the strokes stay. A style without such inputs is refused while one of them
+        was chosen; set it to None before.
+        """
         return self._painter.style
 
     @style.setter
     def style(self, style: str | Path) -> None:
-        painter = FramePainter(style, self._options)
+        self._change(style, self._style_options)
+
+    @property
+    def paint(self) -> float | None:
+        """How much the painting overrules the source's forms, 0..1. None: the style's network has no such input.
+
+        Set it to change it from the next frame on; None stands for the default.
+
+        Raises:
+            InputError: on setting it: it is out of range, or the network has no such input.
+        """
+        return self._amounts()[0]
+
+    @paint.setter
+    def paint(self, amount: float | None) -> None:
+        self._change(self._style, self._style_options.replace(paint=amount))
+
+    @property
+    def stroke(self) -> float | None:
+        """The size of the strokes, 0.5..2. None: the style's network has no such input. Set it as `paint`."""
+        return self._amounts()[1]
+
+    @stroke.setter
+    def stroke(self, size: float | None) -> None:
+        self._change(self._style, self._style_options.replace(stroke=size))
+
+    def _amounts(self) -> tuple[float, float] | tuple[None, None]:
+        with self._lock:
+            return amounts(self._style_options) if self._adjustable else (None, None)
+
+    def _change(self, style: str | Path, style_options: StyleOptions) -> None:
+        """Another style, or another network for the same one. The old one serves until the new one is ready."""
+        adjustable = parse_style(style).is_adjustable
+        painter = FramePainter(style, self._options, style_options)
         with self._lock:
             self._painter.close()
-            self._painter = painter
+            self._painter, self._style, self._style_options = painter, style, style_options
+            self._adjustable = adjustable
 
     @takes(VideoOptions)
     def video(

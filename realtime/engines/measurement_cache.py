@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 from typing import Any
 
-import platformdirs
-
+from realtime.cache_folder import cache_folder
 from realtime.errors import RestyleError
 from realtime.transnet.checkpoint import write_atomically
-
-
-def cache_folder() -> Path:
-    """The user's cache folder for restyle, such as ~/.cache/restyle. It may not exist yet."""
-    return platformdirs.user_cache_path("restyle", appauthor=False, opinion=False)
 
 
 class MeasurementCache:

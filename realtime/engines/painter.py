@@ -11,9 +11,9 @@ from realtime.engines.choice import open_engine
 from realtime.engines.tiling import MOST_PIXELS, SIDE, frozen_engine, stylize_in_tiles
 from realtime.errors import RestyleError
 from realtime.frames import Frame
-from realtime.options import EngineOptions, PaintOptions
+from realtime.options import EngineOptions, PaintOptions, StyleOptions
+from realtime.style.resolve import resolve_style
 from realtime.transnet.checkpoint import StyleCard, load_checkpoint
-from realtime.transnet.gallery import find_style
 from realtime.transnet.network import TransNet
 
 
@@ -23,8 +23,9 @@ class FramePainter:
     Close it, or use it in a `with` statement: the engine has threads of its own.
 
     Args:
-        style: a name from the gallery, or the path of a checkpoint or of an ONNX file.
+        style: a name from the gallery, the path of a checkpoint, of an ONNX file or of a picture, or a blend.
         options: what runs the network.
+        style_options: how the network is made from a picture or a blend.
         most_pixels: frames with more pixels go through the network in tiles.
         tile_side: of the tiles, in pixels; a multiple of 16.
 
@@ -35,18 +36,20 @@ class FramePainter:
 
     Raises:
         StyleError: the style is unknown or its file is damaged.
-        InputError: a device, backend or precision is not available.
+        MediaError: a picture cannot be read.
+        InputError: a device, backend or precision is not available, or the network has no inputs for `style_options`.
     """
 
     def __init__(
         self,
         style: str | Path,
         options: EngineOptions = EngineOptions(),
+        style_options: StyleOptions = StyleOptions(),
         *,
         most_pixels: int = MOST_PIXELS,
         tile_side: int = SIDE,
     ) -> None:
-        self.path = find_style(style)
+        self.path = resolve_style(style, style_options)
         self._most_pixels, self._tile_side = most_pixels, tile_side
         self._threads = options.threads
         self._network: TransNet | None = None

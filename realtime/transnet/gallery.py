@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from realtime.errors import StyleError
-from realtime.transnet.checkpoint import StyleCard, read_card
+
+if TYPE_CHECKING:
+    from realtime.transnet.checkpoint import StyleCard
 
 ANY_PAINTING, ENCODER = "any-painting", "any-painting-encoder"
 """Names of the files of the network that takes any painting. They are no styles."""
@@ -26,6 +29,9 @@ def styles() -> list[StyleCard]:
     Raises:
         StyleError: a checkpoint in the gallery is damaged.
     """
+    # Imported here, so that a wrong name is found before torch is imported.
+    from realtime.transnet.checkpoint import read_card
+
     return [read_card(gallery_folder() / f"{name}.safetensors") for name in style_names()]
 
 

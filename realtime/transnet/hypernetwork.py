@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,9 @@ PICTURE_SIDE = 256
 """Short side in pixels at which the painting is looked at."""
 
 FORMAT, ENCODER_FORMAT, VERSION = "restyle-any-painting", "restyle-encoder", 1
+
+_GALLERY = "gallery."
+"""How the names of the tensors with the gallery's statistics begin."""
 
 _LAYERS = (
     "conv1_1",
@@ -131,19 +134,36 @@ class AnyPaintingCard:
         kernels: see `KERNELS`.
         version: names these weights; goes into the cache's keys.
         recipe: how it was trained.
+        gallery: statistics of the gallery's paintings by the names of their styles, (`statistics_count()`,) fp32 each,
+            as `HyperNetwork.statistics` gives them with these very weights. They serve blends with gallery styles.
     """
 
     architecture: Architecture = EMITTED
     kernels: int = KERNELS
     version: str = ""
     recipe: dict[str, Any] = field(default_factory=dict, repr=False)
+    gallery: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
 
 
 class HyperNetwork(nn.Module):
-    """From statistics of paintings to the weights of a TransNet for each."""
+    """From statistics of paintings to the weights of a TransNet for each.
+
+    Args:
+        architecture: of the networks that are emitted.
+        kernels: see `KERNELS`.
+        code: numbers in the code.
+        hidden: width of the layer before it.
+        random: draw the kernels, which takes a while; else they are undefined, for weights that are loaded.
+    """
 
     def __init__(
-        self, architecture: Architecture = EMITTED, kernels: int = KERNELS, *, code: int = 256, hidden: int = 512
+        self,
+        architecture: Architecture = EMITTED,
+        kernels: int = KERNELS,
+        *,
+        code: int = 256,
+        hidden: int = 512,
+        random: bool = True,
     ) -> None:
         super().__init__()
         self.architecture, self.kernels = architecture, kernels
@@ -161,7 +181,9 @@ class HyperNetwork(nn.Module):
         skeleton = TransNet(architecture)
         for name, module in skeleton.named_modules():
             if isinstance(module, Conv):
-                mixture = KernelMixture(module, kernels, zero=name.endswith("second"), last=name == "out")
+                mixture = KernelMixture(
+                    module, kernels, zero=name.endswith("second"), last=name == "out", random=random
+                )
                 self.emitted[name.replace(".", "_")] = mixture
                 scaled = name.endswith("first") or name in ("stem", "down", "refine")
                 size = kernels + 2 * module.out_channels * scaled
@@ -264,17 +286,22 @@ class KernelMixture(nn.Module):
         kernels: of the mixture.
         zero: the shared kernel starts at zero.
         last: it is the network's last convolution, which starts smaller.
+        random: draw the weights; else they are undefined.
     """
 
-    def __init__(self, conv: Conv, kernels: int, *, zero: bool, last: bool) -> None:
+    def __init__(self, conv: Conv, kernels: int, *, zero: bool, last: bool, random: bool = True) -> None:
         super().__init__()
+
+        def parameter(shape: Sequence[int], deviation: float) -> nn.Parameter:
+            return nn.Parameter(torch.randn(*shape) * deviation if random else torch.empty(*shape))
+
         shape = conv.weight.shape
         deviation = math.sqrt(2 / shape[1:].numel())
         shared = 0 if zero else 0.3 * deviation if last else deviation
-        self.weight = nn.Parameter(torch.randn(shape) * shared)
+        self.weight = parameter(shape, shared)
         self.bias = nn.Parameter(torch.zeros(shape[0]))
-        self.weights = nn.Parameter(torch.randn(kernels, *shape) * deviation * (0.03 if zero else 0.15))
-        self.biases = nn.Parameter(torch.randn(kernels, shape[0]) * 0.02)
+        self.weights = parameter((kernels, *shape), deviation * (0.03 if zero else 0.15))
+        self.biases = parameter((kernels, shape[0]), 0.02)
 
     def forward(self, shares: Tensor) -> tuple[Tensor, Tensor]:
         """(P, kernels) -> (P, O, I, k, k) and (P, O)."""
@@ -399,8 +426,9 @@ def save_any_painting(path: Path, network: HyperNetwork, card: AnyPaintingCard) 
         "kernels": str(network.kernels),
         "recipe": json.dumps(card.recipe),
     }
-    tensors = {name: value.detach().half().contiguous().cpu() for name, value in network.state_dict().items()}
-    write_atomically(path, save(tensors, metadata))
+    tensors = {**network.state_dict(), **{_GALLERY + name: value for name, value in card.gallery.items()}}
+    halves = {name: value.detach().half().contiguous().cpu() for name, value in tensors.items()}
+    write_atomically(path, save(halves, metadata))
 
 
 def load_any_painting(path: Path) -> tuple[HyperNetwork, AnyPaintingCard]:
@@ -409,7 +437,9 @@ def load_any_painting(path: Path) -> tuple[HyperNetwork, AnyPaintingCard]:
     Raises:
         StyleError: the file is missing, damaged, or something else.
     """
-    metadata, tensors = read_tensors(path, FORMAT, "the network that takes any painting")
+    metadata, stored = read_tensors(path, FORMAT, "the network that takes any painting")
+    tensors = {name: value for name, value in stored.items() if not name.startswith(_GALLERY)}
+    gallery = {n.removeprefix(_GALLERY): value.float() for n, value in stored.items() if n.startswith(_GALLERY)}
     try:
         if int(metadata["format_version"]) > VERSION:
             raise StyleError(f"{path}: made by a newer restyle")
@@ -418,18 +448,22 @@ def load_any_painting(path: Path) -> tuple[HyperNetwork, AnyPaintingCard]:
             int(metadata["kernels"]),
             metadata["version"],
             json.loads(metadata["recipe"]),
+            gallery,
         )
     except (KeyError, ValueError, TypeError) as error:
         raise StyleError(f"{path}: damaged metadata: {error}") from None
-    network = HyperNetwork(card.architecture, card.kernels)
+    network = HyperNetwork(card.architecture, card.kernels, random=False)
     expected = network.state_dict()
     wrong = [name for name, value in expected.items() if name not in tensors or tensors[name].shape != value.shape]
     wrong += [name for name in tensors if name not in expected]
+    wrong += [_GALLERY + name for name, value in gallery.items() if value.shape != (statistics_count(),)]
     if wrong:
         raise StyleError(f"{path}: the weights do not fit the architecture it names ({', '.join(sorted(wrong)[:3])})")
-    if not all(bool(torch.isfinite(value).all()) for value in tensors.values()):
+    weights = {name: value.float() for name, value in tensors.items()}
+    # A sum of fp16 values is finite in fp32 where all of them are; looking at each of them takes many times as long.
+    if not all(bool(torch.isfinite(value.sum())) for value in (*weights.values(), *gallery.values())):
         raise StyleError(f"{path}: damaged: weights that are not finite")
-    network.load_state_dict({name: value.float() for name, value in tensors.items()})
+    network.load_state_dict(weights, assign=True)
     return network.eval(), card
 
 

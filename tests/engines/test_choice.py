@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from realtime.cache_folder import cache_folder
 from realtime.engines.base import Engine
 from realtime.engines.calibration_cache import MeasuredCalibration, calibration_of
 from realtime.engines.choice import choose, open_engine
 from realtime.engines.fidelity import picture_frames, psnr
-from realtime.engines.measurement_cache import cache_folder
 from realtime.errors import InputError, RestyleError, StyleError
 from realtime.options import EngineOptions
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from realtime.engines.measurement_cache import MeasurementCache, cache_folder
+from realtime.cache_folder import cache_folder
+from realtime.engines.measurement_cache import MeasurementCache
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from realtime.engines.measurement_cache import cache_folder
+from realtime.cache_folder import cache_folder
 from realtime.engines.onnx.session import runtime_message
 from realtime.errors import InputError
 
