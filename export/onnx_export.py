@@ -27,12 +27,13 @@ from realtime.engines.onnx.model_file import FORMAT
 from realtime.errors import InputError, RestyleError, one_line
 from realtime.media.convert.rgb import resize_image
 from realtime.media.files.stills import find_images, read_image
-from realtime.options import ExportOptions
+from realtime.options import ExportOptions, StyleOptions
 from realtime.release import __version__
 from realtime.results import Summary
+from realtime.style.resolve import resolve_style
 from realtime.transnet.checkpoint import StyleCard, load_checkpoint
 from realtime.transnet.folding import TRAINED_IN
-from realtime.transnet.gallery import find_style, gallery_folder
+from realtime.transnet.gallery import gallery_folder
 from realtime.transnet.network import MULTIPLE, TransNet
 
 MAX_CALIBRATION_PICTURES = 48
@@ -86,14 +87,20 @@ class ExportSummary(Summary):
 
 
 def export_onnx(
-    style: str | Path, output: str | Path, options: ExportOptions = ExportOptions(), *, checks: Sizes = CHECKS
+    style: str | Path,
+    output: str | Path,
+    options: ExportOptions = ExportOptions(),
+    style_options: StyleOptions = StyleOptions(),
+    *,
+    checks: Sizes = CHECKS,
 ) -> ExportSummary:
     """Write a style as ONNX, checked against PyTorch.
 
     Args:
-        style: a name from the gallery, or a checkpoint.
+        style: a name from the gallery, a checkpoint, a picture, or a blend.
         output: the .onnx file. It appears only after it has passed the check.
         options: what to write.
+        style_options: how the network is made from a picture or a blend.
         checks: what to compare with PyTorch; not used if `options.static` gives the size.
 
     Raises:
@@ -102,7 +109,7 @@ def export_onnx(
     """
     target = Path(output)
     _check_target(target, options)
-    path = find_style(style)
+    path = resolve_style(style, style_options)
     if path.suffix == ".onnx":
         raise InputError(f"{path}: is an exported network already; give the style's name or checkpoint")
     network, card = load_checkpoint(path)

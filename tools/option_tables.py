@@ -12,16 +12,16 @@ from realtime.option_fields import Field, Options
 PAGE = Path(__file__).parents[1] / "docs" / "options.md"
 
 COMMANDS = {
-    "video": ("VideoOptions", "MultiDeviceOptions"),
-    "image": ("ImageOptions", "EngineOptions"),
-    "webcam": ("LiveOptions", "EngineOptions"),
-    "demo": ("DemoOptions", "EngineOptions"),
+    "video": ("VideoOptions", "StyleOptions", "MultiDeviceOptions"),
+    "image": ("ImageOptions", "StyleOptions", "EngineOptions"),
+    "webcam": ("LiveOptions", "StyleOptions", "EngineOptions"),
+    "demo": ("DemoOptions", "StyleOptions", "EngineOptions"),
     "styles": ("StylesOptions",),
     "train": ("TrainFiles", "TrainOptions"),
     "paint": ("PaintingOptions",),
-    "evaluate": ("EvaluateOptions", "EngineOptions"),
-    "export": ("ExportOptions",),
-    "bench": ("BenchOptions",),
+    "evaluate": ("EvaluateOptions", "StyleOptions", "EngineOptions"),
+    "export": ("ExportOptions", "StyleOptions"),
+    "bench": ("BenchOptions", "StyleOptions"),
 }
 """The options classes of each command."""
 

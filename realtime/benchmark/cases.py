@@ -27,7 +27,7 @@ from realtime.media.files.reader import VideoReader
 from realtime.media.files.selection import output_shape
 from realtime.media.files.writer import VideoWriter
 from realtime.option_fields import read_size
-from realtime.options import BenchOptions, Decoder, EngineOptions, VideoOptions
+from realtime.options import BenchOptions, Decoder, EngineOptions, StyleOptions, VideoOptions
 from realtime.transnet.network import PLANE_CHANNELS, Architecture, TransNet
 
 GENERATED_FPS = 30
@@ -66,14 +66,18 @@ class Contender(NamedTuple):
 
 
 def open_contenders(
-    style: str, choices: Sequence[EngineOptions], stack: ExitStack
+    style: str,
+    choices: Sequence[EngineOptions],
+    stack: ExitStack,
+    style_options: StyleOptions = StyleOptions(),
 ) -> tuple[list[Contender], list[dict[str, Any]]]:
     """Open each engine once, however often it was named.
 
     Args:
-        style: a name from the gallery or a path.
+        style: a name from the gallery, a path, or a blend.
         choices: engines.
         stack: closes them.
+        style_options: how the style's network is made.
 
     Returns:
         the engines, and those that are not available: what was asked for, and the `reason`.
@@ -85,7 +89,7 @@ def open_contenders(
     skipped: list[dict[str, Any]] = []
     for choice in choices:
         try:
-            painter = stack.enter_context(FramePainter(style, choice))
+            painter = stack.enter_context(FramePainter(style, choice, style_options))
         except InputError as refused:
             if len(skipped) + 1 == len(choices):
                 raise
@@ -202,13 +206,19 @@ class Case:
 
 
 def cases(
-    options: BenchOptions, style: str, contenders: Sequence[Contender], clip: Clip, folder: Path, stack: ExitStack
+    options: BenchOptions,
+    style: str,
+    style_options: StyleOptions,
+    contenders: Sequence[Contender],
+    clip: Clip,
+    folder: Path,
+    stack: ExitStack,
 ) -> list[Case]:
     """Every contender on a clip; and the rival, once on each device that they use.
 
     Args:
         options: what was asked for.
-        style: as it was given.
+        style, style_options: as they were given.
         contenders: the engines.
         clip: what they are measured on.
         folder: for the outputs.
@@ -218,7 +228,7 @@ def cases(
     for contender in contenders:
         painter = contender.painter
         work = None if painter.foreign else transnet_work(painter.style.architecture, *clip.size)
-        command = _video_options(style, options, contender.choice, clip) if options.new_process else None
+        command = _video_options(style, style_options, options, contender.choice, clip) if options.new_process else None
         subject = subject_of(painter, clip, folder, options.encoder)
         made.append(Case(painter.style.name, False, clip.size, subject, work, command))
     if options.against == "johnson":
@@ -301,9 +311,11 @@ def johnson_work(width: int, height: int) -> Work:
     return work.times(width * height / _COUNTED**2)
 
 
-def _video_options(style: str, options: BenchOptions, choice: EngineOptions, clip: Clip) -> list[str]:
+def _video_options(
+    style: str, style_options: StyleOptions, options: BenchOptions, choice: EngineOptions, clip: Clip
+) -> list[str]:
     """Options of `restyle video` that run the same engine on the same frames."""
-    values = {"style": style, "encoder": options.encoder, "size": clip.wanted}
+    values = {"style": style, **style_options.to_json(), "encoder": options.encoder, "size": clip.wanted}
     values |= {name: getattr(choice, name) for name in (*_ENGINE_OPTIONS, "threads")}
     if clip.frames is None or clip.frames / clip.rate > _PROCESS_SECONDS:
         values["end"] = str(_PROCESS_SECONDS)

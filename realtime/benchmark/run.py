@@ -27,7 +27,8 @@ from realtime.engines.machine import cores
 from realtime.engines.painter import FramePainter
 from realtime.media.files.encoders import check_encoder
 from realtime.media.synthetic.natural import write_natural_clip
-from realtime.options import BenchOptions
+from realtime.options import BenchOptions, StyleOptions
+from realtime.style.reference import parse_style
 
 _PROCESSES = 3
 
@@ -35,6 +36,7 @@ _PROCESSES = 3
 def run_benchmark(
     style: str,
     options: BenchOptions,
+    style_options: StyleOptions = StyleOptions(),
     *,
     say: Callable[[str], None] = lambda text: None,
     clock: Clock | None = None,
@@ -43,8 +45,9 @@ def run_benchmark(
     """Measure everything that is asked for.
 
     Args:
-        style: a name from the gallery or a path.
+        style: a name from the gallery, a path, or a blend.
         options: see `BenchOptions`.
+        style_options: how the network is made from a picture or a blend.
         say: called with a line of text before each step.
         clock: where times come from.
         roof_sizes: see `measure_roof`.
@@ -58,23 +61,23 @@ def run_benchmark(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="restyle-bench-")))
         measured_on = clips(options, folder)
-        run = _Run(options, folder, say, clock or Clock(), roof_sizes)
-        contenders, skipped = open_contenders(style, engine_choices(options), stack)
+        run = _Run(options, style_options, folder, say, clock or Clock(), roof_sizes)
+        contenders, skipped = open_contenders(style, engine_choices(options), stack, style_options)
         for entry in skipped:
             say(f"left out: {entry['reason']}")
         for clip in measured_on:
             if options.video is None:
                 say(f"{clip.path.stem}: making a clip of {options.frames} frames")
                 write_natural_clip(clip.path, frames=options.frames, size=clip.size, fps=GENERATED_FPS)
-            run.measure(cases(options, style, contenders, clip, folder, stack), clip)
+            run.measure(cases(options, style, style_options, contenders, clip, folder, stack), clip)
         return run.result(style, contenders[0].painter, skipped)
 
 
-def command_line(style: str, options: BenchOptions) -> str:
+def command_line(style: str, options: BenchOptions, style_options: StyleOptions = StyleOptions()) -> str:
     """The command line that measures the same, without folders and outputs."""
-    words = [f"restyle bench --style {Path(style).name}"]
-    for declared in options.fields():
-        value = getattr(options, declared.name)
+    words = [f"restyle bench --style {parse_style(style).text}"]
+    for given, declared in [(o, declared) for o in (style_options, options) for declared in o.fields()]:
+        value = getattr(given, declared.name)
         if value == declared.default or declared.info.python_only or declared.name in ("output", "overwrite"):
             continue
         for one in value if isinstance(value, tuple) else (value,):
@@ -93,12 +96,14 @@ class _Run:
     def __init__(
         self,
         options: BenchOptions,
+        style_options: StyleOptions,
         folder: Path,
         say: Callable[[str], None],
         clock: Clock,
         roof_sizes: Sizes | None,
     ) -> None:
         self._options, self._folder, self._say, self._clock, self._sizes = options, folder, say, clock, roof_sizes
+        self._style_options = style_options
         self._load = machine.load()
         self._cases: list[Case] = []
         self._against: list[Comparison] = []
@@ -149,7 +154,7 @@ class _Run:
         macs = None if painter.foreign else rounded(painter.style.architecture.macs_per_pixel)
         effort = {"rounds": options.rounds, "seconds": options.seconds, "frames": options.frames}
         return BenchResult(
-            command=command_line(style, options),
+            command=command_line(style, options, self._style_options),
             date=datetime.now(UTC).isoformat(timespec="minutes"),
             machine=machine.describe(),
             load=rounded(self._load),

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from realtime.cli.common import DEFAULT_STYLE, Style, print_json, say, warn
+from realtime.cli.common import DEFAULT_STYLE, Style, check_style, print_json, say, warn
 from realtime.errors import InputError
-from realtime.options import BenchOptions, ConsoleOptions, EngineOptions
+from realtime.options import BenchOptions, ConsoleOptions, EngineOptions, StyleOptions
 
 if TYPE_CHECKING:
     from realtime.results import Summary
 
 
-def bench(options: BenchOptions, console: ConsoleOptions, style: Style = DEFAULT_STYLE) -> None:
+def bench(
+    options: BenchOptions, style_options: StyleOptions, console: ConsoleOptions, style: Style = DEFAULT_STYLE
+) -> None:
     """Measure each stage alone and the whole command, and say what bounds it.
 
     Every combination of the sizes and engines given is measured, round after round in turn.
@@ -33,14 +35,15 @@ def bench(options: BenchOptions, console: ConsoleOptions, style: Style = DEFAULT
     memory          most that a new process of `restyle video` held
     first frame     from starting that process to its first frame encoded
     """
+    check_style(style, style_options)
     if options.gpu_report:
-        _gpu_report(style, options, console)
+        _gpu_report(style, style_options, options, console)
         return
     files = _checked(list(options.output), (".json", ".md", ".png"), options)
     from realtime.benchmark.report import markdown, show
     from realtime.benchmark.run import run_benchmark
 
-    result = run_benchmark(style, options, say=(lambda text: None) if console.quiet else say)
+    result = run_benchmark(style, options, style_options, say=(lambda text: None) if console.quiet else say)
     _write(files, result, markdown(result.to_json()))
     warn(result)
     if console.json:
@@ -52,7 +55,7 @@ def bench(options: BenchOptions, console: ConsoleOptions, style: Style = DEFAULT
         show(result.to_json(), Console(width=None if sys.stdout.isatty() else 160))
 
 
-def _gpu_report(style: str, options: BenchOptions, console: ConsoleOptions) -> None:
+def _gpu_report(style: str, style_options: StyleOptions, options: BenchOptions, console: ConsoleOptions) -> None:
     """The report on a CUDA device; ends with exit code 1 where something does not hold."""
     from realtime.engines.torch.device import choose_device
 
@@ -67,7 +70,8 @@ def _gpu_report(style: str, options: BenchOptions, console: ConsoleOptions) -> N
 
     tell = (lambda text: None) if console.quiet else say
     tell("the engine: choosing how it runs")
-    with FramePainter(style, EngineOptions(backend="torch", device=device, precision="fp16")) as painter:
+    engine = EngineOptions(backend="torch", device=device, precision="fp16")
+    with FramePainter(style, engine, style_options) as painter:
         report = gpu_report(painter, say=tell)
     _write(files, report, markdown(report))
     if console.json:

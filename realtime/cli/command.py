@@ -19,7 +19,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 import typer
 from typer.core import TyperCommand
 
-from realtime.cli.common import State
+from realtime.cli.common import State, style_messages
 from realtime.option_fields import Field, OptionError, Options, without_none
 
 
@@ -80,7 +80,7 @@ def expanded(function: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(function)
     def run(context: typer.Context, **values: Any) -> None:
-        state = context.find_object(State)
+        state, quiet = context.find_object(State), bool(values.get("quiet"))
         if values.get("debug") and state is not None:
             state.debug = True
         if given_name is not None:
@@ -96,7 +96,8 @@ def expanded(function: Callable[..., None]) -> Callable[..., None]:
             except OptionError as error:
                 flag = next((f.flag for f in declared if f.name == error.name), error.name)
                 raise typer.BadParameter(f"{flag}: {error.reason}") from None
-        function(**values)
+        with style_messages(show=not quiet):
+            function(**values)
 
     names = [p.name for p in parameters]
     if len(set(names)) < len(names):

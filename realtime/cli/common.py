@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,9 +17,17 @@ import typer
 from realtime.errors import one_line
 
 if TYPE_CHECKING:
+    from realtime.options import StyleOptions
     from realtime.results import BatchSummary, PicturesSummary, Progress, VideoSummary
+    from realtime.style.reference import StyleReference
 
 DEFAULT_STYLE = "starry-night"
+
+STYLE_HELP = (
+    "A name from `restyle styles`, a picture, a checkpoint (.safetensors), an exported network (.onnx), or a blend:"
+    " great-wave:0.6+my.jpg:0.4."
+)
+"""What STYLE may be, as the help of every command says it."""
 
 
 @dataclass(slots=True)
@@ -38,15 +47,54 @@ Style = Annotated[
         "--style",
         "-s",
         metavar="STYLE",
-        help="A name from `restyle styles`, a .safetensors or an .onnx file.",
+        help=STYLE_HELP,
         rich_help_panel="Picture",
     ),
 ]
+
+StyleArgument = Annotated[str, typer.Argument(metavar="STYLE", help=STYLE_HELP)]
+
+
+def check_style(style: str, options: StyleOptions) -> StyleReference:
+    """Refuses a wrong style before anything heavy is imported.
+
+    Returns:
+        what it names.
+
+    Raises:
+        InputError: see `realtime.style.check.check_style`.
+    """
+    from realtime.style import check
+
+    return check.check_style(style, options)
 
 
 def say(text: str) -> None:
     """Writes a line to stderr."""
     print(text, file=sys.stderr, flush=True)
+
+
+class _Saying(logging.Handler):
+    """Says what is logged, each message in one line of stderr."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Says a message."""
+        say(one_line(record.getMessage()))
+
+
+@contextmanager
+def style_messages(*, show: bool) -> Iterator[None]:
+    """Says what `realtime.style` tells of work that takes a while."""
+    logger, handler = logging.getLogger("realtime.style"), _Saying()
+    before = logger.level
+    if show:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 def print_json(result: Mapping[str, Any]) -> None:

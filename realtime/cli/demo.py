@@ -10,6 +10,7 @@ import typer
 from realtime.cli.common import (
     DEFAULT_STYLE,
     Style,
+    check_style,
     print_json,
     progress_bar,
     refuse_existing,
@@ -17,11 +18,12 @@ from realtime.cli.common import (
     say_summary,
     warn,
 )
-from realtime.options import ConsoleOptions, DemoOptions, EngineOptions
+from realtime.options import ConsoleOptions, DemoOptions, EngineOptions, StyleOptions
 
 
 def demo(
     options: DemoOptions,
+    style_options: StyleOptions,
     engine: EngineOptions,
     console: ConsoleOptions,
     output: Annotated[Path, typer.Argument(metavar="[OUTPUT]", help="The file to write.")] = Path("restyle-demo.mp4"),
@@ -31,10 +33,11 @@ def demo(
     from tempfile import TemporaryDirectory
 
     refuse_existing(output, options.overwrite)
+    check_style(style, style_options)
     from realtime.media.synthetic.demo import write_demo_clip
     from realtime.stylizer import Stylizer
 
-    with Stylizer(style, engine) as stylizer, TemporaryDirectory(prefix="restyle-") as folder:
+    with Stylizer(style, engine, style_options) as stylizer, TemporaryDirectory(prefix="restyle-") as folder:
         if not console.quiet:
             say(f"{stylizer.style.label}: {stylizer.description}")
         clip = Path(folder) / "clip.mp4"

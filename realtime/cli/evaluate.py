@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
 
-import typer
-
-from realtime.cli.common import every, print_json, say
-from realtime.options import ConsoleOptions, EngineOptions, EvaluateOptions
+from realtime.cli.common import StyleArgument, check_style, every, print_json, say
+from realtime.errors import InputError
+from realtime.options import ConsoleOptions, EngineOptions, EvaluateOptions, StyleOptions
 
 
 def evaluate(
-    style: Annotated[
-        str, typer.Argument(metavar="STYLE", help="A name from `restyle styles`, or a .safetensors file.")
-    ],
+    style: StyleArgument,
     *,
     options: EvaluateOptions,
+    style_options: StyleOptions,
     engine: EngineOptions,
     console: ConsoleOptions,
 ) -> None:
@@ -42,18 +39,20 @@ def evaluate(
     images, pairs   pictures and pairs of frames measured
     untouched       the same of the sources themselves
     """
-    from realtime.errors import InputError
+    o = options
+    reference = check_style(style, style_options)
+    if o.save and reference.is_emitted:
+        raise InputError(f"--save: {reference.name} is made from a picture and has no file that could hold scores")
     from realtime.stylizer import Stylizer
     from realtime.training.evaluate import evaluate as run
     from realtime.training.evaluate import save_metrics
-    from realtime.transnet.gallery import find_style
 
-    o = options
-    with Stylizer(style, engine, allow_int8=False) as stylizer:
+    with Stylizer(style, engine, style_options, allow_int8=False) as stylizer:
         if stylizer.painter.foreign:
             raise InputError(f"{style}: was not made by restyle; its cost and size are not known")
         if not console.quiet:
             say(f"{stylizer.style.label}: {stylizer.description}")
+        path = stylizer.painter.path
         scores = run(
             stylizer,
             o.content,
@@ -66,7 +65,7 @@ def evaluate(
         )
     if o.save:
         files = {"style_image": o.style_image.name, "features": o.features.name if o.features else None}
-        saved = save_metrics(find_style(style), scores, **files, **({"video": o.video.name} if o.video else {}))
+        saved = save_metrics(path, scores, **files, **({"video": o.video.name} if o.video else {}))
         if o.card is not None:
             from realtime.training.card import write_card
 
@@ -76,7 +75,7 @@ def evaluate(
         for name, value in result.items():
             say(f"{name}: {value if value is not None else 'not measured'}")
         if o.save:
-            say(f"saved in {find_style(style)}")
+            say(f"saved in {path}")
     if console.json:
         print_json(result)
 

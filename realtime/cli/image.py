@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from realtime.cli.common import Style, finish, progress_bar, say, say_notes, warn
-from realtime.options import ConsoleOptions, EngineOptions, ImageOptions
+from realtime.cli.common import Style, check_style, finish, progress_bar, say, say_notes, warn
+from realtime.options import ConsoleOptions, EngineOptions, ImageOptions, StyleOptions
 
 
 def image(
@@ -22,6 +22,7 @@ def image(
     ],
     style: Style,
     options: ImageOptions,
+    style_options: StyleOptions,
     engine: EngineOptions,
     console: ConsoleOptions,
 ) -> None:
@@ -32,9 +33,13 @@ def image(
     """
     if len(paths) < 2:
         raise typer.BadParameter("give at least one image, and the file or folder to write.")
+    check_style(style, style_options)
     from realtime.stylizer import Stylizer
 
-    with Stylizer(style, engine, allow_int8=False) as stylizer, progress_bar(show=not console.quiet) as progress:
+    with (
+        Stylizer(style, engine, style_options, allow_int8=False) as stylizer,
+        progress_bar(show=not console.quiet) as progress,
+    ):
         if not console.quiet:
             say(f"{stylizer.style.label}: {stylizer.description}")
         summary = stylizer.pictures(paths[:-1], paths[-1], options, progress=progress)

@@ -13,6 +13,7 @@ import typer
 
 from realtime.cli.common import (
     Style,
+    check_style,
     finish,
     print_json,
     progress_bar,
@@ -21,7 +22,7 @@ from realtime.cli.common import (
     warn,
 )
 from realtime.errors import one_line
-from realtime.options import ConsoleOptions, MultiDeviceOptions, VideoOptions
+from realtime.options import ConsoleOptions, MultiDeviceOptions, StyleOptions, VideoOptions
 
 if TYPE_CHECKING:
     from realtime.benchmark.trace import ChromeTrace
@@ -49,6 +50,7 @@ def video(
     ],
     style: Style,
     options: VideoOptions,
+    style_options: StyleOptions,
     engine: MultiDeviceOptions,
     console: ConsoleOptions,
     format: Annotated[
@@ -71,13 +73,14 @@ def video(
     ] = None,
 ) -> None:
     """Restyle a video file, or many into a folder. Audio, subtitles and metadata are kept."""
+    check_style(style, style_options)
     from realtime.media.files.inputs import plan
 
     work = plan(paths[:-1], paths[-1], suffix=format)
     devices = _devices(engine.device)
     if profile is not None:
         _check_profile(profile, alone=work.alone, devices=devices, overwrite=options.overwrite)
-    with _trace(profile) as trace, _opened(style, devices, engine, trace) as runner:
+    with _trace(profile) as trace, _opened(style, style_options, devices, engine, trace) as runner:
         if not console.quiet:
             say(f"{runner.style.label}: {runner.description}")
         with progress_bar(show=not console.quiet) as progress, _hint_to_resume(options.resume):
@@ -146,17 +149,21 @@ def _trace(path: Path | None) -> Iterator[ChromeTrace | None]:
 
 
 def _opened(
-    style: str, devices: list[str], engine: MultiDeviceOptions, trace: ChromeTrace | None
+    style: str,
+    style_options: StyleOptions,
+    devices: list[str],
+    engine: MultiDeviceOptions,
+    trace: ChromeTrace | None,
 ) -> Stylizer | MultiDevice:
     """The style on one device, or on several."""
     if len(devices) > 1:
         from realtime.jobs.multi_device import MultiDevice
 
-        return MultiDevice(style, devices, engine)
+        return MultiDevice(style, devices, engine, style_options)
     from realtime.stylizer import Stylizer
 
     began = time.perf_counter()
-    stylizer = Stylizer(style, engine.replace(device=devices[0]))
+    stylizer = Stylizer(style, engine.replace(device=devices[0]), style_options)
     if trace is not None:
         trace("load", (), began, time.perf_counter())
     return stylizer

@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from realtime.cli.common import DEFAULT_STYLE, print_json, say, say_notes, warn
-from realtime.options import ConsoleOptions, EngineOptions, LiveOptions
+from realtime.cli.common import DEFAULT_STYLE, STYLE_HELP, check_style, print_json, say, say_notes, warn
+from realtime.options import ConsoleOptions, EngineOptions, LiveOptions, StyleOptions
 
 
 def webcam(
     options: LiveOptions,
+    style_options: StyleOptions,
     engine: EngineOptions,
     console: ConsoleOptions,
     style: Annotated[
@@ -20,7 +21,7 @@ def webcam(
             "--style",
             "-s",
             metavar="STYLE",
-            help=f"A style; several for the keys 1 to 9. [default: {DEFAULT_STYLE}]",
+            help=f"{STYLE_HELP} Several for the keys 1 to 9. [default: {DEFAULT_STYLE}]",
             rich_help_panel="Picture",
         ),
     ] = None,
@@ -28,9 +29,12 @@ def webcam(
     """Restyle a camera, a stream or a screen, live. The key h in the window lists the keys."""
     if engine.batch not in (None, 1):
         raise typer.BadParameter("--batch: live pictures go one at a time.")
+    styles = style or [DEFAULT_STYLE]
+    for one in styles:
+        check_style(one, style_options)
     from realtime.jobs.live.webcam import run_live
 
-    summary = run_live(style or [DEFAULT_STYLE], options, engine, announce=None if console.quiet else say)
+    summary = run_live(styles, options, engine, style_options, announce=None if console.quiet else say)
     if not console.quiet:
         latency = summary.latency_ms
         say(

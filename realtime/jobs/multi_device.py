@@ -30,7 +30,7 @@ from realtime.media.files.frame_times import Unclear
 from realtime.media.files.image_sequence import is_sequence
 from realtime.media.files.inputs import Job as VideoJob
 from realtime.media.files.resumable import OtherTimes
-from realtime.options import EngineOptions, VideoOptions
+from realtime.options import EngineOptions, StyleOptions, VideoOptions
 from realtime.results import BatchSummary, PartSummary, Progress, StageSummary, VideoSummary
 from realtime.transnet.checkpoint import StyleCard
 
@@ -47,6 +47,7 @@ class MultiDevice:
         style: see `FramePainter`.
         devices: two or more; one may be named twice.
         options: what runs the network. Without `threads` the engines on the CPU share its cores.
+        style_options: how the network is made from a picture or a blend.
 
     Attributes:
         devices: as given.
@@ -55,7 +56,13 @@ class MultiDevice:
         InputError: a device, the backend or the style is not available.
     """
 
-    def __init__(self, style: str | Path, devices: Sequence[str], options: EngineOptions = EngineOptions()) -> None:
+    def __init__(
+        self,
+        style: str | Path,
+        devices: Sequence[str],
+        options: EngineOptions = EngineOptions(),
+        style_options: StyleOptions = StyleOptions(),
+    ) -> None:
         if len(devices) < 2:
             raise ValueError("two devices or more are wanted")
         self.devices = tuple(devices)
@@ -65,7 +72,9 @@ class MultiDevice:
         try:
             for device in devices:
                 threads = share if device == "cpu" else options.threads
-                self._painters.append(FramePainter(style, options.replace(device=device, threads=threads)))
+                self._painters.append(
+                    FramePainter(style, options.replace(device=device, threads=threads), style_options)
+                )
                 # All engines use what the first has chosen: parts that are joined must come from the same network.
                 engine = self._painters[0].engine
                 options = options.replace(backend=engine.backend, precision=engine.precision)

@@ -74,23 +74,26 @@ def picture_statistics(path: Path) -> Tensor:
     stored = None if found is None else _stored_statistics(found)
     if stored is not None:
         return stored
-    measured = measure_statistics(path)
+    encoder_file = any_painting_files()[1]
+    encoder = _encoder(encoder_file, cache.file_digest(encoder_file))
+    measured = measure_statistics(any_painting()[0], encoder, path)
     cache.store(name, lambda target: write_atomically(target, save({_STATISTICS: measured})))
     return measured
 
 
-def measure_statistics(path: Path) -> Tensor:
+def measure_statistics(network: HyperNetwork, encoder: Encoder, path: Path) -> Tensor:
     """The statistics of a picture, (n,) fp32, by a pass of the encoder.
 
+    Args:
+        network: the network that takes any painting.
+        encoder: its encoder.
+        path: of the picture.
+
     Raises:
-        MediaError, StyleError: see `picture_statistics`.
+        MediaError: it is no picture that can be used; see `read_painting`.
     """
-    rgb = read_painting(path)
-    network, _ = any_painting()
-    encoder_path = any_painting_files()[1]
-    encoder = _encoder(encoder_path, cache.file_digest(encoder_path))
+    picture = torch.from_numpy(read_painting(path).copy()).permute(2, 0, 1)[None].float() / 255
     with torch.no_grad():
-        picture = torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None].float() / 255
         return network.statistics(encoder(picture))[0]
 
 

@@ -82,6 +82,14 @@ class StyleReference:
             return self.terms[0].name
         return "+".join(f"{term.name}:{term.weight:.3g}" for term in self.terms)
 
+    @property
+    def text(self) -> str:
+        """As it can be given again where its files are in the working directory."""
+        names = [term.name if term.kind == "gallery" else term.path.name for term in self.terms]
+        if not self.is_blend:
+            return names[0]
+        return "+".join(f"{name}:{term.weight:.3g}" for name, term in zip(names, self.terms, strict=True))
+
     def check(self, options: StyleOptions) -> None:
         """Refuses options for which the network has no inputs.
 

@@ -9,15 +9,16 @@ from pathlib import Path
 from realtime.engines.painter import FramePainter
 from realtime.errors import RestyleError, one_line
 from realtime.frames import Frame
-from realtime.options import EngineOptions, PaintOptions
+from realtime.options import EngineOptions, PaintOptions, StyleOptions
 
 
 class LiveStyle:
     """A style that is opened when it is needed.
 
     Args:
-        style: a name from the gallery or a path.
+        style: a name from the gallery, a path, or a blend.
         options: what runs the network.
+        style_options: how the network is made from a picture or a blend.
 
     Attributes:
         name: of the style.
@@ -25,11 +26,11 @@ class LiveStyle:
         problem: why it cannot be opened; empty where nothing is wrong.
     """
 
-    def __init__(self, style: str | Path, options: EngineOptions) -> None:
+    def __init__(self, style: str | Path, options: EngineOptions, style_options: StyleOptions = StyleOptions()) -> None:
         self.name = str(style)
         self.ready = False
         self.problem = ""
-        self._style, self._options = style, options
+        self._style, self._options, self._style_options = style, options, style_options
         self._painter: FramePainter | None = None
 
     def open(self) -> FramePainter:
@@ -39,7 +40,7 @@ class LiveStyle:
             InputError: the style, or the engine for it, is not available.
         """
         if self._painter is None:
-            self._painter = FramePainter(self._style, self._options)
+            self._painter = FramePainter(self._style, self._options, self._style_options)
             self.name = self._painter.style.name
         return self._painter
 
@@ -59,8 +60,9 @@ class LiveStyles:
 
     Args:
         named: opened at once.
-        others: opened by `open_others`.
+        others: of the gallery, opened by `open_others`.
         options: what runs the networks.
+        style_options: how the networks of those that are named are made.
 
     Attributes:
         all: the styles, in the order of the keys.
@@ -69,8 +71,15 @@ class LiveStyles:
         InputError: one of those that were named, or its engine, is not available.
     """
 
-    def __init__(self, named: Sequence[str | Path], others: Sequence[str | Path], options: EngineOptions) -> None:
-        self.all = [LiveStyle(style, options) for style in (*named, *others)]
+    def __init__(
+        self,
+        named: Sequence[str | Path],
+        others: Sequence[str | Path],
+        options: EngineOptions,
+        style_options: StyleOptions = StyleOptions(),
+    ) -> None:
+        self.all = [LiveStyle(style, options, style_options) for style in named]
+        self.all += [LiveStyle(style, options) for style in others]
         self._waiting = self.all[len(named) :]
         self._stopped = threading.Event()
         self._opener: threading.Thread | None = None

@@ -25,7 +25,7 @@ from realtime.media.live.camera import Camera
 from realtime.media.live.microphone import Microphone, microphones
 from realtime.media.live.sound import SoundFeed
 from realtime.media.live.virtual_camera import VirtualCamera
-from realtime.options import EngineOptions, LiveOptions, PaintOptions
+from realtime.options import EngineOptions, LiveOptions, PaintOptions, StyleOptions
 from realtime.results import Latency, LiveSummary
 from realtime.transnet.gallery import styles as gallery
 
@@ -36,15 +36,18 @@ def run_live(
     styles: Sequence[str | Path],
     options: LiveOptions = LiveOptions(),
     engine_options: EngineOptions = EngineOptions(),
+    style_options: StyleOptions = StyleOptions(),
     *,
     announce: Callable[[str], None] | None = None,
 ) -> LiveSummary:
     """Runs the live filter until the user, a limit, or the source ends it.
 
     Args:
-        styles: names or paths; the first is shown first. With a window, the rest of the gallery follows on the keys.
+        styles: names, paths or blends; the first is shown first. With a window, the rest of the gallery follows on the
+            keys.
         options: see `LiveOptions`.
         engine_options: what runs the networks.
+        style_options: how the networks of these styles are made from pictures or blends.
         announce: called with a line for people before the first picture.
 
     Raises:
@@ -62,7 +65,7 @@ def run_live(
         source = stack.enter_context(_camera(options))
         whole = (source.width, source.height)
         others = [] if options.headless else _others(styles)
-        live_styles = stack.enter_context(LiveStyles(styles, others, engine_options.replace(batch=1)))
+        live_styles = stack.enter_context(LiveStyles(styles, others, engine_options.replace(batch=1), style_options))
         engine = live_styles.all[0].open().engine
         sizes = ladder(*whole) if options.size is None else (whole,)
         painter = LivePainter(live_styles.all, ResolutionController(sizes))
