@@ -16,7 +16,7 @@ from hypothesis import settings
 
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import Architecture, TransNet, identity_network
-from tests.helpers.pictures import random_vgg
+from tests.helpers.pictures import paint, random_vgg
 from tests.helpers.transnets import gray_network, random_network
 
 # With small tensors a second thread costs more time than it saves.
@@ -52,6 +52,12 @@ def _saved(network: TransNet, name: str, factory: pytest.TempPathFactory) -> Pat
     path = factory.mktemp("styles") / f"{name}.safetensors"
     save_checkpoint(path, network, StyleCard(name, architecture=network.architecture))
     return path
+
+
+@pytest.fixture(scope="session")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture in colours."""
+    return paint(tmp_path_factory.mktemp("pictures") / "flowers.png", 1)
 
 
 @pytest.fixture(scope="session")

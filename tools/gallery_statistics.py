@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shipped, encoder = any_painting_files()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="of the paintings")
-    parser.add_argument("--network", type=Path, default=shipped, metavar="FILE", help="default: the one that is shipped")
+    parser.add_argument("--network", type=Path, default=shipped, metavar="FILE", help="default: the shipped one")
     given = parser.parse_args(arguments)
     try:
         pictures = paintings(given.folder, style_names())

@@ -122,8 +122,10 @@ def parse_style(style: str | Path) -> StyleReference:
     most = max(term.weight for term in terms)
     if most == 0:
         raise StyleError(f"{text}: all weights are 0; at least one term needs a weight above 0")
-    shares = [term.weight / most for term in terms]  # first, so that the sum of very large weights is finite
-    terms = [replace(term, weight=share / sum(shares)) for term, share in zip(terms, shares, strict=True) if share > 0]
+    parts = [term.weight / most for term in terms]  # first, so that the sum of very large weights is finite
+    # Rounded, so that 3 and 2 are the same blend as 0.6 and 0.4.
+    shares = [round(part / sum(parts), 9) for part in parts]
+    terms = [replace(term, weight=share) for term, share in zip(terms, shares, strict=True) if share > 0]
     if len(terms) > 1 and (exported := next((term for term in terms if term.kind == "onnx"), None)):
         raise StyleError(f"{exported.path}: is an exported network, whose weights cannot be blended")
     return StyleReference(tuple(terms))
@@ -136,7 +138,8 @@ def _pieces(text: str) -> list[str]:
         count = 1
         for length in range(len(parts), 1, -1):
             whole = "+".join(parts[:length])
-            if any(os.path.isfile(name) for name in (whole, whole.rpartition(":")[0])):
+            name, _, weight = whole.rpartition(":")
+            if os.path.isfile(whole) or (_number(weight) is not None and os.path.isfile(name)):
                 count = length
                 break
         pieces.append("+".join(parts[:count]))

@@ -76,7 +76,15 @@ def save_checkpoint(path: Path, network: TransNet, card: StyleCard) -> None:
         for k, v in network.state_dict().items()
         if not k.endswith("num_batches_tracked")
     }
-    write_atomically(path, save(tensors, metadata))
+    write_atomically(path, _ordered(save(tensors, metadata)))
+
+
+def _ordered(data: bytes) -> bytes:
+    """A safetensors file with its header in a fixed order, so that equal networks become equal files."""
+    size = int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8 : 8 + size]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + data[8 + size :]
 
 
 def write_atomically(path: Path, data: bytes) -> None:

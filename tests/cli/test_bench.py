@@ -15,7 +15,7 @@ from realtime.benchmark import run as run_module
 from realtime.benchmark.gpu import Check, GpuReport
 from realtime.benchmark.result import BenchResult
 from realtime.media.synthetic.natural import write_natural_clip
-from realtime.options import BenchOptions
+from realtime.options import BenchOptions, StyleOptions
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import identity_network
 from tests.helpers.readings import known_result
@@ -25,11 +25,11 @@ class Bench:
     """Stands in for the measuring, which takes minutes, and notes what it is asked for."""
 
     def __init__(self) -> None:
-        self.asked: tuple[str, BenchOptions] | None = None
+        self.asked: tuple[str, BenchOptions, StyleOptions] | None = None
         self.result = known_result()
 
-    def __call__(self, style: str, options: BenchOptions, *, say: Any) -> BenchResult:
-        self.asked = style, options
+    def __call__(self, style: str, options: BenchOptions, style_options: StyleOptions, *, say: Any) -> BenchResult:
+        self.asked = style, options, style_options
         say("640x360: making a clip of 240 frames")
         return self.result
 
@@ -52,18 +52,18 @@ def test_bench_has_the_options_of_the_interface(restyle: Any, option: str) -> No
 
 def test_the_defaults(restyle: Any, bench: Bench) -> None:
     assert restyle("bench").code == 0
-    assert bench.asked == ("starry-night", BenchOptions())
+    assert bench.asked == ("starry-night", BenchOptions(), StyleOptions())
 
 
-def test_every_option_arrives(restyle: Any, bench: Bench) -> None:
+def test_every_option_arrives(restyle: Any, bench: Bench, picture: Path) -> None:
     done = restyle(
-        *"bench --style a.safetensors --size 640x360 --size 720 --video in.mp4 --against johnson --threads 3".split(),
+        *f"bench --style {picture} --paint 0.7 --stroke 1.5 --size 640x360 --size 720 --video in.mp4 --against johnson --threads 3".split(),
         *"--backend torch --device cpu --device cuda:1 --precision fp32 --precision bf16 --batch 2 --encoder x".split(),
         *"--rounds 7 --seconds 2.5 --frames 99".split(),
     )
     assert done.code == 0, done.err
     assert bench.asked == (
-        "a.safetensors",
+        str(picture),
         BenchOptions(
             size=("640x360", "720"),
             video=Path("in.mp4"),
@@ -78,6 +78,7 @@ def test_every_option_arrives(restyle: Any, bench: Bench) -> None:
             seconds=2.5,
             frames=99,
         ),
+        StyleOptions(paint=0.7, stroke=1.5),
     )
 
 

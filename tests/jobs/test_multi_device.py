@@ -22,7 +22,7 @@ from realtime.jobs.partition import paint_part, plan_parts
 from realtime.jobs.video import restyle_video
 from realtime.media.files.fragments import FRAMES as FRAGMENT
 from realtime.media.files.fragments import work_folder
-from realtime.options import EngineOptions, VideoOptions
+from realtime.options import EngineOptions, StyleOptions, VideoOptions
 from realtime.pipeline import Cancelled
 from realtime.transnet.network import identity_network
 from tests.helpers.clips import Clip, audio_packets, decoded
@@ -196,8 +196,8 @@ def failing(identity: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MultiDe
     engines = iter([HostRuntime(), FailingRuntime(0)])
 
     class HostPainter(FramePainter):
-        def __init__(self, style: Path, options: EngineOptions) -> None:
-            super().__init__(style, options)
+        def __init__(self, style: Path, options: EngineOptions, style_options: StyleOptions) -> None:
+            super().__init__(style, options, style_options)
             self.engine.close()
             self.engine = CudaEngine(identity_network(), precision="fp32", runtime=next(engines), plan=Plan(batch=4))
 

@@ -8,9 +8,9 @@ import pytest
 
 from realtime.errors import StyleError
 from realtime.transnet.checkpoint import load_checkpoint
-from realtime.transnet.gallery import find_style, gallery_folder, styles
+from realtime.transnet.gallery import find_style, style_names, styles
 
-NAMES = sorted(p.stem for p in gallery_folder().glob("*.safetensors"))
+NAMES = style_names()
 
 
 def test_starry_night_is_there() -> None:
