@@ -16,7 +16,7 @@ from realtime.release import __version__
 
 if TYPE_CHECKING:
     from realtime.errors import InputError, RestyleError, StyleError
-    from realtime.options import EngineOptions, ImageOptions, LiveOptions, PaintOptions, VideoOptions
+    from realtime.options import EngineOptions, ImageOptions, LiveOptions, PaintOptions, StyleOptions, VideoOptions
     from realtime.results import BatchSummary, PicturesSummary, Progress, VideoSummary
     from realtime.stylizer import Stylizer
     from realtime.transnet.checkpoint import StyleCard
@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "realtime.errors": ("InputError", "RestyleError", "StyleError"),
-    "realtime.options": ("EngineOptions", "ImageOptions", "LiveOptions", "PaintOptions", "VideoOptions"),
+    "realtime.options": (
+        "EngineOptions",
+        "ImageOptions",
+        "LiveOptions",
+        "PaintOptions",
+        "StyleOptions",
+        "VideoOptions",
+    ),
     "realtime.results": ("BatchSummary", "PicturesSummary", "Progress", "VideoSummary"),
     "realtime.stylizer": ("Stylizer",),
     "realtime.transnet.checkpoint": ("StyleCard",),
@@ -44,6 +51,7 @@ __all__ = [
     "RestyleError",
     "StyleCard",
     "StyleError",
+    "StyleOptions",
     "Stylizer",
     "VideoOptions",
     "VideoSummary",

@@ -24,8 +24,10 @@ from realtime.option_fields import (
     read_time,
     read_whole_numbers,
     read_width_height,
+    replace_in_both,
     takes,
 )
+from realtime.options import PaintOptions, StyleOptions
 from tests.helpers.options import CLASSES, instances
 
 _files, _numbers, _other = group("Files"), group("Numbers"), group("Other")
@@ -135,6 +137,24 @@ def test_a_method_takes_the_fields_as_keywords() -> None:
     assert Thing.work.__doc__ is not None
     assert "file: whatever." in Thing.work.__doc__ and "share: More than nothing." in Thing.work.__doc__
     assert Thing().work("x", sample(count=2), share=0.2).share == 0.2
+
+
+def test_a_method_takes_the_fields_of_two_classes() -> None:
+    class Thing:
+        @takes(PaintOptions, StyleOptions)
+        def work(self, **keywords: Any) -> tuple[PaintOptions, StyleOptions]:
+            """Works."""
+            return replace_in_both(PaintOptions(), StyleOptions(stroke=2), keywords)
+
+    names = [field.name for kind in (PaintOptions, StyleOptions) for field in kind.fields()]
+    assert list(inspect.signature(Thing().work).parameters) == names
+    assert Thing.work.__doc__ is not None
+    assert "options.PaintOptions" in Thing.work.__doc__ and "options.StyleOptions" in Thing.work.__doc__
+    assert Thing().work(strength=0.5, paint=0.2) == (PaintOptions(strength=0.5), StyleOptions(paint=0.2, stroke=2))
+    with pytest.raises(TypeError, match="PaintOptions or StyleOptions has no option 'strok'; did you mean stroke"):
+        Thing().work(strok=1)
+    with pytest.raises(OptionError, match="stroke: 3.0 is not between"):
+        Thing().work(stroke=3.0)
 
 
 @pytest.mark.parametrize("kind", [Sample, *CLASSES], ids=lambda kind: kind.__name__)

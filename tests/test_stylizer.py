@@ -154,6 +154,43 @@ def test_setting_the_style(identity: Path, gray: Path) -> None:
         assert abs(int(stylizer.image(PICTURE).mean()) - GRAY_RGB) <= 1
 
 
+def test_paint_and_stroke(picture: Path, identity: Path) -> None:
+    with Stylizer(picture, CPU, paint=0.2) as stylizer:
+        assert (stylizer.style.name, stylizer.paint, stylizer.stroke) == ("flowers", 0.2, 1.0)
+        frames = stylizer.frames(iter([PICTURE] * 3))
+        little = next(frames)
+        stylizer.paint = 1
+        assert (stylizer.paint, stylizer.stroke) == (1, 1)
+        much = next(frames)
+        stylizer.stroke = 0.5
+        stylizer.paint = None
+        assert (stylizer.paint, stylizer.stroke) == (0.5, 0.5)
+        small = next(frames)
+        assert not np.array_equal(little, much) and not np.array_equal(much, small)
+        with pytest.raises(InputError, match="paint: 1.5"):
+            stylizer.paint = 1.5
+        # The stroke size that was chosen has no meaning for these weights.
+        with pytest.raises(InputError, match="identity: is a checkpoint, which has no inputs for paint and stroke"):
+            stylizer.style = identity
+        stylizer.stroke = None
+        stylizer.style = identity
+        assert (stylizer.paint, stylizer.stroke) == (None, None)
+        assert np.array_equal(stylizer.image(PICTURE), PICTURE)
+        with pytest.raises(InputError, match="identity: is a checkpoint"):
+            stylizer.paint = 0.4
+        stylizer.style = f"great-wave:0.5+{picture}:0.5"
+        assert (stylizer.style.name, stylizer.paint) == ("great-wave:0.5+flowers:0.5", 0.5)
+
+
+def test_paint_and_stroke_in_an_options_object(picture: Path) -> None:
+    with Stylizer(picture, CPU, realtime.StyleOptions(paint=0.1, stroke=2), stroke=1.5) as stylizer:
+        assert (stylizer.paint, stylizer.stroke) == (0.1, 1.5)  # keywords are stronger
+    with pytest.raises(InputError, match="starry-night: is a gallery style"):
+        Stylizer("starry-night", CPU, paint=0.3)
+    with pytest.raises(TypeError, match="did you mean stroke"):
+        Stylizer(picture, CPU, strok=1)
+
+
 def resources() -> tuple[int, int]:
     """Threads of Python and open files of this process."""
     folder = Path("/proc/self/fd")
@@ -219,6 +256,7 @@ def test_the_package_lists_its_public_names() -> None:
     ("method", "kind"),
     [
         (Stylizer.__init__, EngineOptions),
+        (Stylizer.__init__, realtime.StyleOptions),
         (Stylizer.video, VideoOptions),
         (Stylizer.videos, VideoOptions),
         (Stylizer.pictures, realtime.ImageOptions),

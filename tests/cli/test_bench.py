@@ -57,7 +57,8 @@ def test_the_defaults(restyle: Any, bench: Bench) -> None:
 
 def test_every_option_arrives(restyle: Any, bench: Bench, picture: Path) -> None:
     done = restyle(
-        *f"bench --style {picture} --paint 0.7 --stroke 1.5 --size 640x360 --size 720 --video in.mp4 --against johnson --threads 3".split(),
+        *f"bench --style {picture} --paint 0.7 --stroke 1.5".split(),
+        *"--size 640x360 --size 720 --video in.mp4 --against johnson --threads 3".split(),
         *"--backend torch --device cpu --device cuda:1 --precision fp32 --precision bf16 --batch 2 --encoder x".split(),
         *"--rounds 7 --seconds 2.5 --frames 99".split(),
     )
