@@ -153,7 +153,8 @@ class HyperNetwork(nn.Module):
         kernels: see `KERNELS`.
         code: numbers in the code.
         hidden: width of the layer before it.
-        random: draw the kernels, which takes a while; else they are undefined, for weights that are loaded.
+        random: draw the weights, which takes a while (on the device "meta", too); else they are undefined, for weights
+            that are loaded.
     """
 
     def __init__(
@@ -167,9 +168,9 @@ class HyperNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.architecture, self.kernels = architecture, kernels
-        self.projections = nn.ParameterList(nn.Parameter(torch.randn(c, _PROJECTED) / c**0.5) for c in _TAPS.values())
+        self.projections = nn.ParameterList(_parameter((c, _PROJECTED), c**-0.5, random) for c in _TAPS.values())
         self.scales = nn.ParameterList(nn.Parameter(torch.ones(c), requires_grad=False) for c in _TAPS.values())
-        self.register_buffer("pairs", torch.triu_indices(_PROJECTED, _PROJECTED), persistent=False)
+        self.register_buffer("pairs", torch.triu_indices(_PROJECTED, _PROJECTED, device="cpu"), persistent=False)
         count = statistics_count()
         self.norm_in = nn.LayerNorm(count)
         self.first, self.condition = nn.Linear(count, hidden), nn.Linear(2, hidden)
@@ -278,6 +279,10 @@ def statistics_count() -> int:
     return len(_TAPS) * (_PROJECTED + _PROJECTED * (_PROJECTED + 1) // 2)
 
 
+def _parameter(shape: Sequence[int], deviation: float, random: bool) -> nn.Parameter:
+    return nn.Parameter(torch.randn(*shape) * deviation if random else torch.empty(*shape))
+
+
 class KernelMixture(nn.Module):
     """Weight and bias of one convolution: shared ones and a mixture.
 
@@ -291,17 +296,13 @@ class KernelMixture(nn.Module):
 
     def __init__(self, conv: Conv, kernels: int, *, zero: bool, last: bool, random: bool = True) -> None:
         super().__init__()
-
-        def parameter(shape: Sequence[int], deviation: float) -> nn.Parameter:
-            return nn.Parameter(torch.randn(*shape) * deviation if random else torch.empty(*shape))
-
         shape = conv.weight.shape
         deviation = math.sqrt(2 / shape[1:].numel())
         shared = 0 if zero else 0.3 * deviation if last else deviation
-        self.weight = parameter(shape, shared)
+        self.weight = _parameter(shape, shared, random)
         self.bias = nn.Parameter(torch.zeros(shape[0]))
-        self.weights = parameter((kernels, *shape), deviation * (0.03 if zero else 0.15))
-        self.biases = parameter((kernels, shape[0]), 0.02)
+        self.weights = _parameter((kernels, *shape), deviation * (0.03 if zero else 0.15), random)
+        self.biases = _parameter((kernels, shape[0]), 0.02, random)
 
     def forward(self, shares: Tensor) -> tuple[Tensor, Tensor]:
         """(P, kernels) -> (P, O, I, k, k) and (P, O)."""
