@@ -61,6 +61,12 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def other_picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another one."""
+    return paint(tmp_path_factory.mktemp("pictures") / "harbour.jpg", 2)
+
+
+@pytest.fixture(scope="session")
 def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A style that changes nothing."""
     return _saved(identity_network(), "identity", tmp_path_factory)

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.pictures import paint
-
 
 @pytest.fixture
 def cache_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -15,9 +13,3 @@ def cache_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(home))
     monkeypatch.setenv("LOCALAPPDATA", str(home))
     return home
-
-
-@pytest.fixture(scope="session")
-def other_picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Another one."""
-    return paint(tmp_path_factory.mktemp("pictures") / "harbour.jpg", 2)
