@@ -75,12 +75,12 @@ def read_painting(path: Path) -> np.ndarray:
         raise MediaError(f"{path}: cannot be read ({error.strerror})") from None
     if status.st_size > MOST_BYTES:
         raise MediaError(f"{path}: {status.st_size / 2**20:.0f} MiB is too large for a picture")
-    return _read(path, status.st_size, status.st_mtime_ns)
+    return _read(path, (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path, size: int, changed: int) -> np.ndarray:
-    """Remembered, since a picture is looked at before torch is imported, and used after."""
+def _read(path: Path, state: tuple[int, ...]) -> np.ndarray:
+    """Remembered, since a picture is looked at before torch is imported, and used after. `state` is the file's."""
     picture = read_picture(path, longest_side=MOST_PIXELS_SIDE, least_short_side=2 * SIDE)
     height, width = picture.rgb.shape[:2]
     if min(height, width) < SMALLEST_SIDE:
@@ -102,7 +102,7 @@ def _read(path: Path, size: int, changed: int) -> np.ndarray:
 def _middle(length: int, most: int) -> slice:
     """The middle of a side, at most `most` pixels of it."""
     begin = max(0, length - most) // 2
-    return slice(begin, length - begin if length <= most else begin + most)
+    return slice(begin, begin + min(length, most))
 
 
 def _on_white(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:

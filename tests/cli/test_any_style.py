@@ -14,6 +14,7 @@ from PIL import Image
 from realtime.media.files.stills import read_image
 from realtime.media.synthetic.demo import write_demo_clip
 from realtime.style.cache import folder
+from realtime.style.resolve import resolve_style
 from tests.helpers.pictures import paint
 
 CPU = "--backend torch --device cpu --precision fp32 --threads 1".split()
@@ -75,6 +76,7 @@ def test_an_exported_network(restyle: Any, picture: Path, tmp_path: Path) -> Non
     assert restyle("export", output, tmp_path / "b.onnx").code == 2
 
 
+@pytest.mark.slow
 def test_a_measurement(restyle: Any, clip: Path, picture: Path) -> None:
     sizes = "--rounds 1 --seconds 0.1 --frames 8 --json".split()
     engine = "--backend torch --device cpu --precision fp32 --threads 1".split()
@@ -84,6 +86,7 @@ def test_a_measurement(restyle: Any, clip: Path, picture: Path) -> None:
     assert "--style flowers.png --paint 0.8" in done.json["command"]
 
 
+@pytest.mark.slow
 def test_scores(restyle: Any, picture: Path, vgg: Path, tmp_path: Path) -> None:
     content = tmp_path / "content"
     content.mkdir()
@@ -92,7 +95,12 @@ def test_scores(restyle: Any, picture: Path, vgg: Path, tmp_path: Path) -> None:
     done = restyle("evaluate", picture, *files, *CPU, "--json")
     assert done.code == 0, done.err
     assert done.json["images"] == 1
+
+
+def test_scores_have_no_file_to_be_saved_in(restyle: Any, picture: Path, vgg: Path, tmp_path: Path) -> None:
+    resolve_style(picture)
     before = {path: path.read_bytes() for path in folder().iterdir()}
+    files = ["--content", tmp_path, "--style-image", picture, "--features", vgg]
     refused = restyle("evaluate", picture, *files, *CPU, "--save", "--quiet")
     assert refused.code == 2 and "flowers" in refused.error and "--save" in refused.error
     assert {path: path.read_bytes() for path in folder().iterdir()} == before
