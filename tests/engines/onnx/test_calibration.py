@@ -22,7 +22,7 @@ def test_ranges_hold_what_was_measured() -> None:
     relu = calibration.quantizations["stem_relu"]
     assert relu.zero_point == 0
     with torch.inference_mode():
-        highest = max(float(torch.relu(net.stem(network_input(p))).max()) for p in pictures)
+        highest = max(float(torch.relu(net.stem(network_input(p, network.architecture))).max()) for p in pictures)
     assert 255 * relu.scale == pytest.approx(highest, rel=1e-5)
 
 

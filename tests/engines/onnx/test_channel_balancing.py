@@ -23,7 +23,7 @@ def test_a_balanced_network_is_the_same_network(body: dict[str, Any]) -> None:
     assert calibration.gains
     for meaning in (("bt709", "limited"), ("bt601", "full")):
         folded = fold(network, *meaning)  # type: ignore[arg-type]
-        x = network_input(generated_pictures(1, seed=3)[0])
+        x = network_input(generated_pictures(1, seed=3)[0], network.architecture)
         with torch.inference_mode():
             a, b = folded(x), balanced(folded, calibration.gains)(x)
         assert float((a - b).abs().max()) < 1e-3 * float(a.abs().max())
@@ -34,7 +34,7 @@ def test_balancing_makes_channels_alike() -> None:
     with torch.no_grad():
         network.stem.weight[0] *= 30  # one channel that would take all of the scale
     folded = fold(network)
-    x = network_input(generated_pictures(1)[0])
+    x = network_input(generated_pictures(1)[0], network.architecture)
     calibration = calibrate(network, generated_pictures(2))
     with torch.inference_mode():
         before, after = (
