@@ -167,7 +167,7 @@ def check_pictures(io: GraphIo, width: int, height: int, count: int) -> dict[str
 
     Those for "rgb" have whole codes, which are the same however the graph rounds its sums.
     """
-    rgb = torch.cat(generated_pictures(count, height, width, seed=2)[:count])
+    rgb = torch.cat(generated_pictures(count, height, width, seed=2, small=False))
     if io == "rgb":
         return {"rgb": whole_codes(rgb)}
     if io == "rgb-uint8":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,6 +11,8 @@ import torch.nn.functional as F
 from realtime.transnet.color import codes_to_codes
 from realtime.transnet.folding import TRAINED_IN, PictureNorm, fold, plane_matrix
 from realtime.transnet.network import FLOOR, Architecture, pack_planes
+from realtime.transnet.texture import TEXTURE_SCALE
+from tests.helpers.textured import LOCAL, TEXTURED, textured_network
 from tests.helpers.transnets import BODIES, VARIANTS, random_network
 
 
@@ -24,6 +28,22 @@ def test_folding_changes_nothing(body: dict) -> None:
     packed = pack_planes(*codes())
     with torch.no_grad():
         assert torch.allclose(fold(network)(packed * 64), network(packed) * 64, atol=1e-2)
+
+
+@pytest.mark.parametrize("architecture", [TEXTURED, LOCAL, replace(LOCAL, cell=4), replace(TEXTURED, fine=())], ids=str)
+@pytest.mark.parametrize("variant", [TRAINED_IN, ("bt601", "full")])
+def test_the_texture_plane_keeps_its_meaning(architecture: Architecture, variant: tuple) -> None:
+    """It comes as codes, and has no colours: the source's matrix and range are nothing to it."""
+    network = textured_network(architecture)
+    texture, planes = torch.randn(1, 4, 8, 10), pack_planes(*codes())
+    folded = fold(network, *variant)
+    weight = folded.stem.weight[:, 24:] * TEXTURE_SCALE
+    assert torch.allclose(weight, network.stem.weight[:, 24:], atol=1e-6)
+    with torch.no_grad():
+        got, other = (folded(torch.cat([planes * 64, t * TEXTURE_SCALE], 1)) for t in (texture, -texture))
+        assert float((got - other).abs().mean()) > 0.5
+        if variant == TRAINED_IN:
+            assert torch.allclose(got, network(torch.cat([planes, texture], 1)) * 64, atol=1e-2)
 
 
 def test_a_picture_norm_is_the_same_from_given_statistics() -> None:
