@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
+from torch import Tensor
 
 from realtime.frames import Frame
 from realtime.media.synthetic.natural import natural_frames
-from realtime.transnet.network import Architecture, TransNet
+from realtime.transnet.network import PLANE_CHANNELS, Architecture, TransNet
 from tests.helpers.transnets import random_network
 
 TEXTURED = Architecture(
@@ -14,9 +17,7 @@ TEXTURED = Architecture(
 )
 """As `realtime.transnet.hypernetwork.EMITTED`, but small."""
 
-LOCAL = Architecture(
-    width=8, body=16, dilations=(1, 2), norm="none", contours=(), skip=True, fine=(1,), texture=True
-)
+LOCAL = replace(TEXTURED, norm="none")
 """The same without statistics over the picture."""
 
 
@@ -29,7 +30,15 @@ def textured_network(architecture: Architecture = TEXTURED, seed: int = 0) -> Tr
     return network
 
 
-def plain_picture(height: int, width: int, origin: tuple[float, float] = (0.0, 0.0)) -> Frame:
+def with_texture(planes: Tensor, architecture: Architecture, scale: float = 1.0, seed: int = 0) -> Tensor:
+    """(N, 24, h, w) as a network takes them: with random texture behind them, of this deviation, where it has any."""
+    generator = torch.Generator().manual_seed(seed)
+    n, _, h, w = planes.shape
+    texture = torch.randn(n, architecture.inputs - PLANE_CHANNELS, h, w, generator=generator) * scale
+    return torch.cat([planes, texture.to(planes.dtype)], 1)
+
+
+def picture_at(height: int, width: int, origin: tuple[float, float] = (0.0, 0.0)) -> Frame:
     """A photograph-like frame at a place of the texture plane."""
     made = next(natural_frames(1, size=(-(-width // 2) * 2, -(-height // 2) * 2)))
     rows, columns = -(-height // 2), -(-width // 2)
