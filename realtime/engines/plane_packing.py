@@ -75,8 +75,8 @@ def pack(frames: Sequence[Frame], texture: float | None = None) -> Tensor:
         (N, h, w, 24) uint8 codes, contiguous; (N, h, w, 28) with texture, at each frame's origin.
     """
     h, w = FrameLayout(frames[0].height, frames[0].width).cells
-    channels = PLANE_CHANNELS if texture is None else TEXTURE.stop
-    packed = torch.empty(len(frames), h, w, channels, dtype=torch.uint8)
+    depth = PLANE_CHANNELS + (0 if texture is None else TEXTURE_CHANNELS)
+    packed = torch.empty(len(frames), h, w, depth, dtype=torch.uint8)
     for frame, cells in zip(frames, packed, strict=True):
         for plane, (channels, side) in zip((frame.y, frame.u, frame.v), PLANES, strict=True):
             cells[..., channels].view(_ROW[side]).copy_(_rows_of_cells(plane, h, w, side))
@@ -147,9 +147,7 @@ class DevicePacking:
         texture: whether the network has a texture plane.
     """
 
-    def __init__(
-        self, layout: FrameLayout, device: torch.device, dtype: torch.dtype, *, texture: bool = False
-    ) -> None:
+    def __init__(self, layout: FrameLayout, device: torch.device, dtype: torch.dtype, *, texture: bool = False) -> None:
         self.layout = layout
         self._field = field_codes(device) if texture else None
         # A tensor of the network's type makes the subtraction convert too, in one kernel. With a Python number the

@@ -31,7 +31,9 @@ def test_the_picture_stays_and_the_statistics_are_constant(variant: tuple) -> No
 
 
 @pytest.mark.parametrize("variant", VARIANTS[:3])
-@pytest.mark.parametrize("architecture", [TEXTURED, replace(TEXTURED, dilations=()), replace(TEXTURED, fine=())], ids=str)
+@pytest.mark.parametrize(
+    "architecture", [TEXTURED, replace(TEXTURED, dilations=()), replace(TEXTURED, fine=())], ids=str
+)
 def test_fine_blocks_are_frozen_too(architecture: Architecture, variant: tuple) -> None:
     """And nothing outside the blocks gets a norm."""
     network = textured_network(architecture)

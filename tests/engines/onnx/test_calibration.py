@@ -29,7 +29,9 @@ def test_ranges_hold_what_was_measured() -> None:
     assert 255 * relu.scale == pytest.approx(highest, rel=1e-5)
 
 
-@pytest.mark.parametrize("network", [mild_network(), textured_network(), textured_network(LOCAL)], ids=["plain", "textured", "local"])
+@pytest.mark.parametrize(
+    "network", [mild_network(), textured_network(), textured_network(LOCAL)], ids=["plain", "textured", "local"]
+)
 def test_ranges_are_those_of_the_balanced_network(network: TransNet) -> None:
     """They are measured before balancing, and scaled with the channels."""
     pictures = generated_pictures(2)

@@ -96,7 +96,9 @@ def test_planes_come_back_unchanged_from_the_identity(
 IDENTITY = calibrate(identity_network(), generated_pictures())
 
 
-@pytest.mark.parametrize("network", [mild_network(), textured_network(), textured_network(LOCAL)], ids=["plain", "textured", "local"])
+@pytest.mark.parametrize(
+    "network", [mild_network(), textured_network(), textured_network(LOCAL)], ids=["plain", "textured", "local"]
+)
 @pytest.mark.parametrize("target", ["any", "cpu"])
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_packed_planes_are_painted_as_pytorch_does(network: TransNet, target: Any, precision: str) -> None:
