@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-DEFAULT_COUNT = 8
-"""Pictures that int8 is calibrated with. With 12 or 16 it is no closer to fp32 (0.1 dB, over photographs)."""
+DEFAULT_COUNT = 12
 
 
 def generated_pictures(
