@@ -18,7 +18,6 @@ from realtime.engines.workers import using_threads
 from realtime.release import __version__
 from realtime.transnet.network import TransNet
 
-
 PICTURES = 8
 """Pictures of a calibration: fewer than an export takes, for somebody waits. It costs 0.1 dB over photographs."""
 
