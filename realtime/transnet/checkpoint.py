@@ -134,6 +134,9 @@ def read_tensors(path: Path, format: str, what: str) -> tuple[dict[str, str], di
     return metadata, tensors
 
 
+_DTYPES = (torch.float16, torch.bfloat16, torch.float32)
+"""Types of stored weights."""
+
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -158,7 +161,7 @@ def check_fit(path: Path, tensors: Mapping[str, Tensor], make: Callable[[], Netw
         raise StyleError(f"{path}: damaged metadata: {one_line(error)}") from None
     expected = {k: v for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}
     wrong = [k for k, v in expected.items() if k not in tensors or tensors[k].shape != v.shape]
-    wrong += [k for k in tensors if k not in expected]
+    wrong += [k for k, v in tensors.items() if k not in expected or v.dtype not in _DTYPES]
     if wrong:
         raise StyleError(f"{path}: the weights do not fit the architecture it names ({', '.join(sorted(wrong)[:3])})")
     # A sum of values that are finite in fp16 is finite in fp32; looking at each of them takes many times as long.

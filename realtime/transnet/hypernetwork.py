@@ -454,7 +454,9 @@ def load_any_painting(path: Path) -> tuple[HyperNetwork, AnyPaintingCard]:
     except (KeyError, ValueError, TypeError) as error:
         raise StyleError(f"{path}: damaged metadata: {error}") from None
     network = check_fit(path, tensors, lambda: HyperNetwork(card.architecture, card.kernels, random=False))
-    if not all(value.shape == (statistics_count(),) and bool(torch.isfinite(value).all()) for value in gallery.values()):
+    if not all(
+        value.shape == (statistics_count(),) and bool(torch.isfinite(value).all()) for value in gallery.values()
+    ):
         raise StyleError(f"{path}: damaged: the statistics of the gallery's paintings are none")
     network.load_state_dict({name: value.float() for name, value in tensors.items()}, assign=True)
     return network.eval(), card
