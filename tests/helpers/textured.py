@@ -7,8 +7,6 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from realtime.frames import Frame
-from realtime.media.synthetic.natural import natural_frames
 from realtime.transnet.network import PLANE_CHANNELS, Architecture, TransNet
 from tests.helpers.transnets import random_network
 
@@ -36,10 +34,3 @@ def with_texture(planes: Tensor, architecture: Architecture, scale: float = 1.0,
     n, _, h, w = planes.shape
     texture = torch.randn(n, architecture.inputs - PLANE_CHANNELS, h, w, generator=generator) * scale
     return torch.cat([planes, texture.to(planes.dtype)], 1)
-
-
-def picture_at(height: int, width: int, origin: tuple[float, float] = (0.0, 0.0)) -> Frame:
-    """A photograph-like frame at a place of the texture plane."""
-    made = next(natural_frames(1, size=(-(-width // 2) * 2, -(-height // 2) * 2)))
-    rows, columns = -(-height // 2), -(-width // 2)
-    return made.with_planes(made.y[:height, :width], made.u[:rows, :columns], made.v[:rows, :columns]).at(origin)
