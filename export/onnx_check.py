@@ -19,6 +19,7 @@ from realtime.results import Summary
 from realtime.transnet.color import planes_from_rgb, rgb_to_codes
 from realtime.transnet.folding import TRAINED_IN, fold
 from realtime.transnet.network import CENTER, MULTIPLE, SCALE, TransNet, pack_planes, unpack_planes
+from realtime.transnet.texture import texture_cells
 
 Sizes = Sequence[tuple[int, int, int]]
 """(width, height, pictures at once) of what is run."""
@@ -85,8 +86,16 @@ class Reference(nn.Module):
         full_h, full_w = (-(-s // MULTIPLE) * MULTIPLE for s in (h, w))
         y = F.pad(y, (0, full_w - w, 0, full_h - h), mode="replicate")
         uv = F.pad(uv, (0, full_w // 2 - broad, 0, full_h // 2 - tall), mode="replicate")
-        y, uv = unpack_planes(self.network(pack_planes(y, uv) * SCALE) / SCALE)
+        cells = pack_planes(y, uv) * SCALE
+        if self.network.architecture.texture:
+            cells = torch.cat([cells, self._texture(*cells.shape[2:]).expand(len(cells), -1, -1, -1)], 1)
+        y, uv = unpack_planes(self.network(cells) / SCALE)
         return y[..., :h, :w], uv[..., :tall, :broad]
+
+    @staticmethod
+    def _texture(h: int, w: int) -> Tensor:
+        """(1, 4, h, w) codes - 128: the graph holds the field fixed at its origin."""
+        return torch.from_numpy(texture_cells((0, 0), h, w)).permute(2, 0, 1)[None] - CENTER
 
     @torch.inference_mode()
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -158,7 +167,7 @@ def check_pictures(io: GraphIo, width: int, height: int, count: int) -> dict[str
 
     Those for "rgb" have whole codes, which are the same however the graph rounds its sums.
     """
-    rgb = torch.cat(generated_pictures(count, height, width, seed=2)[:count])
+    rgb = torch.cat(generated_pictures(count, height, width, seed=2, small=False))
     if io == "rgb":
         return {"rgb": whole_codes(rgb)}
     if io == "rgb-uint8":

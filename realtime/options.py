@@ -79,6 +79,13 @@ class PaintOptions(Options):
         1.0, "Mix with the source: 0 is the source, 1 the painting.", minimum=0, maximum=1, metavar="0..1"
     )
     keep_color: bool = _picture(False, "Keep the source's colours; restyle brightness only.")
+    texture: float = _picture(
+        1.0,
+        "Paint in plain areas such as skies and walls. For networks with a texture plane: those made from a picture.",
+        minimum=0,
+        maximum=1,
+        metavar="0..1",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,7 @@ from realtime.media.files.selection import output_shape
 from realtime.media.files.writer import VideoWriter
 from realtime.option_fields import read_size
 from realtime.options import BenchOptions, Decoder, EngineOptions, StyleOptions, VideoOptions
-from realtime.transnet.network import PLANE_CHANNELS, Architecture, TransNet
+from realtime.transnet.network import Architecture, TransNet
 
 GENERATED_FPS = 30
 _DEFAULT_SIZES = ("640x360", "1280x720")
@@ -301,7 +301,7 @@ class _NullSink:
 
 def transnet_work(architecture: Architecture, width: int, height: int) -> Work:
     """A TransNet's work for a frame: counted on a small one, since all of it is proportional to the pixels."""
-    work = count_work(TransNet(architecture).eval(), torch.zeros(1, PLANE_CHANNELS, _COUNTED // 4, _COUNTED // 4))
+    work = count_work(TransNet(architecture).eval(), torch.zeros(1, architecture.inputs, _COUNTED // 4, _COUNTED // 4))
     return work.times(width * height / _COUNTED**2)
 
 

@@ -7,6 +7,7 @@ from typing import Protocol, Self, runtime_checkable
 
 from realtime.frames import Frame
 from realtime.options import PaintOptions
+from realtime.transnet.network import Architecture
 
 Trace = Callable[[str, Sequence[Frame], float, float], None]
 """Called after a piece of work, by the thread that did it: name of the work, its frames, and the times at which it
@@ -16,6 +17,11 @@ Finish = Callable[[], list[Frame]]
 """Waits for frames that were begun, and returns them."""
 
 DEFAULT_PAINT = PaintOptions()
+
+
+def texture_amount(architecture: Architecture, paint: PaintOptions) -> float | None:
+    """The amount of texture that a network is given, 0..1; None where it has no texture plane."""
+    return paint.texture if architecture.texture else None
 
 
 class Engine(Protocol):

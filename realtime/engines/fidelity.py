@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -11,13 +12,18 @@ from realtime.frames import Frame
 
 
 def picture_frames(count: int = 4, *, seed: int = 0, size: tuple[int, int] | None = None) -> list[Frame]:
-    """Generated pictures as frames; `size` is (width, height)."""
+    """Generated pictures as frames; `size` is (width, height). They are kept for the next call."""
+    return list(_frames(count, seed, size))
+
+
+@lru_cache(2)
+def _frames(count: int, seed: int, size: tuple[int, int] | None) -> tuple[Frame, ...]:
     from realtime.media.convert.rgb import frame_from_rgb
 
-    extent = {} if size is None else {"width": size[0], "height": size[1]}
-    pictures = generated_pictures(count, seed=seed, **extent)[:count]
+    extent: dict[str, int] = {} if size is None else {"width": size[0], "height": size[1]}
+    pictures = generated_pictures(count, seed=seed, small=False, **extent)
     arrays = [(picture[0] * 255).round().byte().permute(1, 2, 0).contiguous().numpy() for picture in pictures]
-    return [frame_from_rgb(array, value_range="limited") for array in arrays]
+    return tuple(frame_from_rgb(array, value_range="limited") for array in arrays)
 
 
 def psnr(a: Sequence[Frame], b: Sequence[Frame]) -> float:

@@ -9,7 +9,7 @@ from types import TracebackType
 from realtime.engines.base import Engine, Trace
 from realtime.engines.choice import open_engine
 from realtime.engines.tiling import MOST_PIXELS, SIDE, frozen_engine, stylize_in_tiles
-from realtime.errors import RestyleError
+from realtime.errors import InputError, RestyleError
 from realtime.frames import Frame
 from realtime.options import EngineOptions, PaintOptions, StyleOptions
 from realtime.style.resolve import resolve_style
@@ -81,15 +81,44 @@ class FramePainter:
         return getattr(self.engine, "foreign", False)
 
     @property
+    def takes_texture(self) -> bool:
+        """Whether the network is given a texture plane with each frame. (An exported one holds its own.)"""
+        return not self.foreign and not self._is_exported and self.style.architecture.texture
+
+    def check_paint(self, paint: PaintOptions) -> None:
+        """Refuse what the network cannot do.
+
+        Raises:
+            InputError: an option is given that the network has no input for; the message says why.
+        """
+        self._check_texture(paint)
+
+    def _check_texture(self, paint: PaintOptions) -> None:
+        if self.takes_texture or paint.texture == PaintOptions().texture:
+            return
+        reason = "its network has no texture plane; take a picture as the style, or leave --texture out"
+        if self.foreign:
+            reason = "a network that restyle has not made has no texture plane; leave --texture out"
+        elif self.style.architecture.texture:
+            reason = "an exported network holds its texture plane fixed; take the checkpoint, or leave --texture out"
+        raise InputError(f"--texture {paint.texture:g} with {self.style.name}: {reason}")
+
+    @property
+    def _is_exported(self) -> bool:
+        return self.path.suffix.lower() == ".onnx"
+
+    @property
     def can_tile(self) -> bool:
         """Whether tiles give the picture that the whole frame would give.
 
         They do not where the network looks at the whole picture and its statistics cannot be frozen for one picture:
-        nothing is known of others' ONNX files, and ours with instance norm are not taken apart.
+        nothing is known of others' ONNX files, and ours with instance norm are not taken apart. Nor where each tile
+        would begin at the texture plane's origin again.
         """
         if self.foreign:
             return False
-        return self.path.suffix != ".onnx" or not self.style.architecture.instance_norm
+        architecture = self.style.architecture
+        return not self._is_exported or not (architecture.instance_norm or architecture.texture)
 
     def is_large(self, width: int, height: int) -> bool:
         """Whether frames of this size, in pixels, are too large to be handled as usual."""
@@ -121,8 +150,13 @@ class FramePainter:
 
         Returns:
             a function that waits for the painted frames and returns them.
+
+        Raises:
+            InputError: see `check_paint`.
+            RestyleError: the painter was closed.
         """
         self._check_open()
+        self.check_paint(paint)
         if self._in_tiles(frames[0]):
             painted = [self._paint_in_tiles(frame, paint) for frame in frames]
             return lambda: painted
@@ -132,9 +166,11 @@ class FramePainter:
         """Paints frames of one size and meaning, and waits for them.
 
         Raises:
+            InputError: see `check_paint`.
             RestyleError: the painter was closed.
         """
         self._check_open()
+        self.check_paint(paint)
         if self._in_tiles(frames[0]):
             return [self._paint_in_tiles(frame, paint) for frame in frames]
         return self.engine.stylize(frames, paint)
@@ -149,5 +185,5 @@ class FramePainter:
         if self._network is None:
             self._network = load_checkpoint(self.path)[0]
         device = self.engine.device if self.engine.device.startswith(("cpu", "cuda", "mps")) else "auto"
-        with frozen_engine(self._network, frame, device=device, threads=self._threads) as engine:
+        with frozen_engine(self._network, frame, paint, device=device, threads=self._threads) as engine:
             return stylize_in_tiles(engine, frame, paint, reach=reach, side=self._tile_side)

@@ -1,8 +1,9 @@
-"""Frames' planes as the network's 24 channels, and back.
+"""Frames' planes as the network's channels, and back.
 
 The network works on cells of 4x4 luma pixels (see `realtime.transnet.network`). A cell's channels are its 16 luma
-samples and its 2x2 samples each of U and V, row by row. Engines that compute on the CPU use `pack` and `unpack`;
-an engine with copies of the planes on a device does the same there, by `DevicePacking`.
+samples and its 2x2 samples each of U and V, row by row; and, for a network with a texture plane, the 2x2 samples of
+that (see `realtime.transnet.texture`). Engines that compute on the CPU use `pack` and `unpack`; an engine with copies
+of the planes on a device does the same there, by `DevicePacking`.
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ import torch
 from torch import Tensor
 
 from realtime.frames import Frame, chroma_shape
-from realtime.transnet.network import CENTER, MULTIPLE, PLANE_CHANNELS
+from realtime.transnet.network import CENTER, MULTIPLE, PLANE_CHANNELS, TEXTURE_CHANNELS
+from realtime.transnet.texture import field_codes, texture_cells, texture_planes
 
 PLANES = ((slice(0, 16), 4), (slice(16, 20), 2), (slice(20, 24), 2))
 """Of Y, U and V: their channels, and the side of their part of a cell in samples."""
+
+TEXTURE = slice(PLANE_CHANNELS, PLANE_CHANNELS + TEXTURE_CHANNELS)
+"""Channels of the texture plane."""
 
 _ROW = {4: torch.int32, 2: torch.int16}
 """By side: the integer that holds one row of a cell. Moving rows as integers is several times faster than bytes."""
@@ -59,20 +64,25 @@ class FrameLayout:
         return y.unflatten(-1, (self.height, self.width)), u.unflatten(-1, chroma), v.unflatten(-1, chroma)
 
 
-def pack(frames: Sequence[Frame]) -> Tensor:
+def pack(frames: Sequence[Frame], texture: float | None = None) -> Tensor:
     """The cells of frames, padded by replication to the network's multiple.
 
     Args:
         frames: of one size.
+        texture: amount of texture, 0..1; None for a network without a texture plane.
 
     Returns:
-        (N, h, w, 24) uint8 codes, contiguous.
+        (N, h, w, 24) uint8 codes, contiguous; (N, h, w, 28) with texture, at each frame's origin.
     """
     h, w = FrameLayout(frames[0].height, frames[0].width).cells
-    packed = torch.empty(len(frames), h, w, PLANE_CHANNELS, dtype=torch.uint8)
+    depth = PLANE_CHANNELS + (0 if texture is None else TEXTURE_CHANNELS)
+    packed = torch.empty(len(frames), h, w, depth, dtype=torch.uint8)
     for frame, cells in zip(frames, packed, strict=True):
         for plane, (channels, side) in zip((frame.y, frame.u, frame.v), PLANES, strict=True):
             cells[..., channels].view(_ROW[side]).copy_(_rows_of_cells(plane, h, w, side))
+        if texture is not None:
+            part = torch.from_numpy(texture_cells(frame.origin, h, w, texture))
+            cells[..., TEXTURE].view(torch.int32).copy_(part.view(torch.int32))
     return packed
 
 
@@ -134,10 +144,12 @@ class DevicePacking:
         layout: of the frames.
         device: PyTorch's device.
         dtype: of the network.
+        texture: whether the network has a texture plane.
     """
 
-    def __init__(self, layout: FrameLayout, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, layout: FrameLayout, device: torch.device, dtype: torch.dtype, *, texture: bool = False) -> None:
         self.layout = layout
+        self._field = field_codes(device) if texture else None
         # A tensor of the network's type makes the subtraction convert too, in one kernel. With a Python number the
         # subtraction would be done in uint8 and wrap around.
         self._center = torch.tensor(CENTER, dtype=dtype, device=device)
@@ -153,7 +165,8 @@ class DevicePacking:
 
         Args:
             flat: (N, layout.bytes) uint8.
-            cells: (N, h, w, 24) fp16, fp32 or bf16, contiguous; receives codes - 128, padded by replication.
+            cells: (N, h, w, 24 or 28) fp16, fp32 or bf16, contiguous; its first 24 channels receive codes - 128,
+                padded by replication.
         """
         for plane, (down, across), part in zip(self.layout.planes(flat), self._padding, _parts(cells), strict=True):
             if down is not None:
@@ -162,6 +175,20 @@ class DevicePacking:
                 plane = plane.index_select(-1, across)
             h, w, side = part.shape[1], part.shape[2], part.shape[3]
             torch.sub(plane.unflatten(-1, (w, side)).unflatten(-3, (h, side)).transpose(2, 3), self._center, out=part)
+
+    def add_texture(self, origins: Tensor, gain: Tensor, cells: Tensor) -> None:
+        """Fill the channels of the texture plane with the codes - 128 that `pack` (the function) gives.
+
+        Args:
+            origins: (N, 2) fp32, of the frames, as `wrapped_origin` gives them.
+            gain: () fp32, as `texture_gain` gives it.
+            cells: see `pack`.
+        """
+        assert self._field is not None
+        h, w = self.layout.cells
+        planes = texture_planes(self._field, origins, h, w)
+        # exact in fp32: sums of few bits, rounded half up as in `texture_cells`
+        cells[..., TEXTURE] = planes.mul_(gain).add_(0.5).floor_().permute(0, 2, 3, 1).to(cells.dtype)
 
     def unpack(self, cells: Tensor, flat: Tensor) -> None:
         """The inverse: rounded half to even, limited to 0..255, cropped. Changes `cells`."""

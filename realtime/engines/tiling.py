@@ -18,7 +18,7 @@ from itertools import groupby
 
 import numpy as np
 
-from realtime.engines.base import DEFAULT_PAINT, Engine
+from realtime.engines.base import DEFAULT_PAINT, Engine, texture_amount
 from realtime.engines.plane_packing import centered, pack
 from realtime.engines.torch.engine import TorchEngine
 from realtime.frames import Frame
@@ -81,15 +81,19 @@ def sample(frame: Frame, *, count: int = SAMPLES, side: int = SAMPLE_SIDE) -> li
     return [_cut(frame, down, across) for down in along(frame.height) for across in along(frame.width)]
 
 
-def frozen_engine(network: TransNet, frame: Frame, *, device: str, threads: int | None) -> TorchEngine:
+def frozen_engine(
+    network: TransNet, frame: Frame, paint: PaintOptions = DEFAULT_PAINT, *, device: str, threads: int | None
+) -> TorchEngine:
     """An engine for the tiles of one frame, where the network has instance norm. The caller closes it.
 
     Args:
-        network: of norm "instance", in its training form.
+        network: of norm "instance" or "blocks", in its training form.
         frame: of any size.
+        paint: how it will be painted.
         device, threads: see `TorchEngine`.
     """
-    cells = centered(pack(sample(frame))).permute(0, 3, 1, 2).float()
+    packed = pack(sample(frame), texture_amount(network.architecture, paint))
+    cells = centered(packed).permute(0, 3, 1, 2).float()
     frozen = freeze_statistics(network, cells, frame.color.matrix, frame.color.range)
     return TorchEngine(frozen, device=device, threads=threads)
 
@@ -132,7 +136,9 @@ def _of_one_size(places: Sequence[tuple[Span, Span]], most: int) -> Iterator[lis
 
 def _cut(frame: Frame, down: Span, across: Span) -> Frame:
     half = slice(down.begin // 2, -(-down.end // 2)), slice(across.begin // 2, -(-across.end // 2))
-    return frame.with_planes(frame.y[down.begin : down.end, across.begin : across.end], frame.u[half], frame.v[half])
+    part = frame.with_planes(frame.y[down.begin : down.end, across.begin : across.end], frame.u[half], frame.v[half])
+    top, left = frame.origin
+    return part.at((top + down.begin, left + across.begin))
 
 
 def _keep(out: Frame, tile: Frame, down: Span, across: Span) -> None:

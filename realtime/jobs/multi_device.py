@@ -126,6 +126,7 @@ class MultiDevice:
             as `restyle_video` does.
         """
         began, first = time.perf_counter(), self._painters[0]
+        first.check_paint(options)
 
         def alone(reason: str) -> VideoSummary:
             summary = restyle_video(first, input, output, options, progress=progress, cancel=cancel)

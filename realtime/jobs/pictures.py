@@ -41,6 +41,7 @@ def restyle_pictures(
     Raises:
         InputError: a file or an option is wrong, or not one picture could be restyled.
     """
+    painter.check_paint(options)
     work = _targets(inputs, output, overwrite=options.overwrite)
     started = time.perf_counter()
     warnings: list[str] = []

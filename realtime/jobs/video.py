@@ -61,6 +61,7 @@ def restyle_video(
     engine = painter.engine
     if options.skip_existing and Path(output).is_file():
         return _skipped(painter, input, output)
+    painter.check_paint(options)
     begun = time.perf_counter()
     surfaces = device_surfaces(painter)
     # With `compare` the CPU needs the source, so that it is decoded there.
@@ -187,6 +188,7 @@ def identity(painter: FramePainter, options: VideoOptions) -> dict[str, Any]:
         "engine": [painter.engine.backend, painter.engine.precision],
         "strength": options.strength,
         "keep_color": options.keep_color,
+        **({"texture": options.texture} if painter.takes_texture else {}),
         "compare": options.compare,
         "start": options.start,
         "end": options.end,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
-from realtime.errors import RestyleError, StyleError
+from realtime.errors import RestyleError, StyleError, one_line
 from realtime.transnet.network import Architecture, TransNet
 
 FORMAT = "restyle-transnet"
@@ -133,6 +134,42 @@ def read_tensors(path: Path, format: str, what: str) -> tuple[dict[str, str], di
     return metadata, tensors
 
 
+_DTYPES = (torch.float16, torch.bfloat16, torch.float32)
+"""Types of stored weights."""
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def check_fit(path: Path, tensors: Mapping[str, Tensor], make: Callable[[], Network]) -> Network:
+    """Check that tensors are the state of a network, before memory is taken for it.
+
+    Args:
+        path: their file, for messages.
+        tensors: by their names.
+        make: makes the network.
+
+    Returns:
+        what `make` gave, on the device "meta".
+
+    Raises:
+        StyleError: the tensors are something else or not finite, or there is no such network.
+    """
+    try:
+        with torch.device("meta"):  # sizes that a file names take no memory yet
+            network = make()
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise StyleError(f"{path}: damaged metadata: {one_line(error)}") from None
+    expected = {k: v for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}
+    wrong = [k for k, v in expected.items() if k not in tensors or tensors[k].shape != v.shape]
+    wrong += [k for k, v in tensors.items() if k not in expected or v.dtype not in _DTYPES]
+    if wrong:
+        raise StyleError(f"{path}: the weights do not fit the architecture it names ({', '.join(sorted(wrong)[:3])})")
+    # A sum of values that are finite in fp16 is finite in fp32; looking at each of them takes many times as long.
+    if not all(bool(torch.isfinite(v.sum(dtype=torch.float32))) for v in tensors.values()):
+        raise StyleError(f"{path}: damaged: weights that are not finite")
+    return network
+
+
 def _open(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     return read_tensors(path, FORMAT, "a checkpoint")
 
@@ -180,13 +217,7 @@ def load_checkpoint(path: Path) -> tuple[TransNet, StyleCard]:
     """
     metadata, tensors = _open(path)
     card = _card(path, metadata)
+    check_fit(path, tensors, lambda: TransNet(card.architecture))
     network = TransNet(card.architecture)
-    expected = {k: v for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}
-    wrong = [k for k, v in expected.items() if k not in tensors or tensors[k].shape != v.shape]
-    wrong += [k for k in tensors if k not in expected]
-    if wrong:
-        raise StyleError(f"{path}: the weights do not fit the architecture it names ({', '.join(sorted(wrong)[:3])})")
-    if not all(bool(torch.isfinite(v).all()) for v in tensors.values()):
-        raise StyleError(f"{path}: damaged: weights that are not finite")
     network.load_state_dict({k: v.float() for k, v in tensors.items()}, strict=False)
     return network.eval(), card

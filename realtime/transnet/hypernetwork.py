@@ -31,7 +31,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from realtime.errors import StyleError
-from realtime.transnet.checkpoint import read_tensors, write_atomically
+from realtime.transnet.checkpoint import check_fit, read_tensors, write_atomically
 from realtime.transnet.network import (
     FLOOR,
     Architecture,
@@ -453,18 +453,12 @@ def load_any_painting(path: Path) -> tuple[HyperNetwork, AnyPaintingCard]:
         )
     except (KeyError, ValueError, TypeError) as error:
         raise StyleError(f"{path}: damaged metadata: {error}") from None
-    network = HyperNetwork(card.architecture, card.kernels, random=False)
-    expected = network.state_dict()
-    wrong = [name for name, value in expected.items() if name not in tensors or tensors[name].shape != value.shape]
-    wrong += [name for name in tensors if name not in expected]
-    wrong += [_GALLERY + name for name, value in gallery.items() if value.shape != (statistics_count(),)]
-    if wrong:
-        raise StyleError(f"{path}: the weights do not fit the architecture it names ({', '.join(sorted(wrong)[:3])})")
-    weights = {name: value.float() for name, value in tensors.items()}
-    # A sum of fp16 values is finite in fp32 where all of them are; looking at each of them takes many times as long.
-    if not all(bool(torch.isfinite(value.sum())) for value in (*weights.values(), *gallery.values())):
-        raise StyleError(f"{path}: damaged: weights that are not finite")
-    network.load_state_dict(weights, assign=True)
+    network = check_fit(path, tensors, lambda: HyperNetwork(card.architecture, card.kernels, random=False))
+    if not all(
+        value.shape == (statistics_count(),) and bool(torch.isfinite(value).all()) for value in gallery.values()
+    ):
+        raise StyleError(f"{path}: damaged: the statistics of the gallery's paintings are none")
+    network.load_state_dict({name: value.float() for name, value in tensors.items()}, assign=True)
     return network.eval(), card
 
 
@@ -485,7 +479,18 @@ def load_encoder(path: Path) -> Encoder:
         StyleError: the file is missing, damaged, or something else.
     """
     _, tensors = read_tensors(path, ENCODER_FORMAT, "the encoder of paintings")
-    try:
-        return Encoder(tensors).eval()
-    except (KeyError, IndexError) as error:
-        raise StyleError(f"{path}: damaged: {error}") from None
+    found = {name: tuple(value.shape) for name, value in tensors.items()}
+    if found != _encoder_shapes() or not all(bool(torch.isfinite(value).all()) for value in tensors.values()):
+        raise StyleError(f"{path}: damaged: these are not the weights of the encoder")
+    return Encoder(tensors).eval()
+
+
+def _encoder_shapes() -> dict[str, tuple[int, ...]]:
+    """Of the encoder's weights, by their names."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    inputs = 3
+    for name in filter(None, _LAYERS):
+        outputs = _TAPS[f"{name[:5]}_1"]
+        shapes[f"{name}.weight"], shapes[f"{name}.bias"] = (outputs, inputs, 3, 3), (outputs,)
+        inputs = outputs
+    return shapes

@@ -75,7 +75,8 @@ class Architecture:
         norm: "batch" becomes constants for inference; "instance" normalises each picture by itself in the residual
             blocks, and is "batch" elsewhere (see `InstanceNorm`); "blocks" is "instance" in the residual blocks, and
             nothing elsewhere.
-        contours: periods, in codes, of the contour planes that the body receives (see `Contours`); may be empty.
+        contours: periods, in codes, of the contour planes that the body receives (see `Contours`); may be empty, and
+            is for a network with a texture plane.
         cell: the body works at 1/8 or at 1/4 of the size.
         phases: "equal" phase-equalises the sub-pixel convolutions, "free" does not (for `identity_network`).
         skip: the stem's features are added to the body's when those are back at 1/4 of the size: edges stay crisp.
@@ -102,6 +103,8 @@ class Architecture:
             raise ValueError(f"dilations must be positive, not {self.dilations} and {self.fine}")
         if any(p < 1 for p in self.contours):
             raise ValueError(f"contours must be positive, not {self.contours}")
+        if self.texture and self.contours:
+            raise ValueError("a network has contours or the texture plane, not both")
         choices = {"norm": Norm, "phases": Phases, "cell": Cell}
         for name, kind in choices.items():
             if getattr(self, name) not in get_args(kind):

@@ -30,6 +30,9 @@ TEXTURE_SCALE = 32.0
 _STEPS = 4
 """Positions of the origin that are told apart between two samples."""
 
+_FULL = 256
+"""Steps of the amount."""
+
 
 @cache
 def texture_field() -> np.ndarray:
@@ -48,30 +51,59 @@ def texture_cells(origin: tuple[float, float], h: int, w: int, amount: float = 1
         amount: 0 is a plane of 128, without texture; 1 the whole texture.
 
     Returns:
-        (h, w, 4) uint8. Read only.
+        (h, w, 4) uint8.
     """
+    (y, fy), (x, fx) = (divmod(position, 2 * _STEPS) for position in _position(origin))
+    field = _field_in_cells(fy, fx, round(amount * _FULL))
+    rows, columns = (np.arange(first, first + length) % len(field) for first, length in ((y, h), (x, w)))
+    cells: np.ndarray = field[rows[:, None], columns]
+    return cells.view(np.uint8).reshape(h, w, 4)
+
+
+def wrapped_origin(origin: tuple[float, float]) -> tuple[float, float]:
+    """The same place within the field's first repetition, rounded to a position that is told apart: exact in fp32.
+
+    Args:
+        origin: (down, right) in luma pixels.
+    """
+    down, right = _position(origin)
+    return down * 2 / _STEPS, right * 2 / _STEPS
+
+
+def texture_gain(amount: float) -> float:
+    """An amount, 0..1, rounded to a step that is told apart."""
+    return round(amount * _FULL) / _FULL
+
+
+def _position(origin: tuple[float, float]) -> tuple[int, int]:
+    """(down, right) in steps between samples, within the field's first repetition."""
     down, right = (round(v / 2 * _STEPS) % (FIELD_SIDE * _STEPS) for v in origin)
-    return _cells(down, right, h, w, round(amount * 256))
+    return down, right
 
 
-@lru_cache(4)  # a camera that stands still asks for the same part again and again
-def _cells(down: int, right: int, h: int, w: int, amount: int) -> np.ndarray:
+@lru_cache(4 * _STEPS**2)  # all positions within a cell
+def _field_in_cells(down: int, right: int, amount: int) -> np.ndarray:
+    """The whole field from a position within the first cell on, in cells: (256, 256) uint32, four codes each."""
     (y, fy), (x, fx) = divmod(down, _STEPS), divmod(right, _STEPS)
-    rows, columns = (np.arange(first, first + length + 1) % FIELD_SIDE for first, length in ((y, 2 * h), (x, 2 * w)))
     # sums of weights that add up to a power of two: exact in integers
-    part = texture_field()[rows[:, None], columns].astype(np.int32) - 128
-    part = (_STEPS - fy) * part[:-1] + fy * part[1:]
-    part = (_STEPS - fx) * part[:, :-1] + fx * part[:, 1:]
-    unit = 256 * _STEPS**2
-    codes = ((part * amount + unit // 2) // unit + 128).astype(np.uint8)
-    cells = np.ascontiguousarray(codes.reshape(h, 2, w, 2).transpose(0, 2, 1, 3)).reshape(h, w, 4)
-    cells.setflags(write=False)
-    return cells
+    field = np.roll(texture_field().astype(np.int32) - 128, (-y, -x), (0, 1))
+    field = (_STEPS - fy) * field + fy * np.roll(field, -1, 0)
+    field = (_STEPS - fx) * field + fx * np.roll(field, -1, 1)
+    unit = _FULL * _STEPS**2
+    codes = ((field * amount + unit // 2) // unit + 128).astype(np.uint8)
+    side = FIELD_SIDE // 2
+    cells = np.ascontiguousarray(codes.reshape(side, 2, side, 2).transpose(0, 2, 1, 3))
+    return cells.reshape(side, side * 4).view(np.uint32)
 
 
 def field_tensor(device: torch.device | str = "cpu") -> Tensor:
     """The field in the network's units, (512, 512) fp32, of deviation 1: for `texture_planes`."""
-    return ((torch.from_numpy(texture_field().copy()).float() - 128) / TEXTURE_SCALE).to(device)
+    return field_codes(device) / TEXTURE_SCALE
+
+
+def field_codes(device: torch.device | str = "cpu") -> Tensor:
+    """The field as codes - 128, (512, 512) fp32: for `texture_planes`."""
+    return torch.from_numpy(texture_field().copy()).to(device).float() - 128
 
 
 def texture_planes(field: Tensor, origins: Tensor, h: int, w: int) -> Tensor:

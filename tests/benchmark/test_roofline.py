@@ -11,6 +11,7 @@ from realtime.benchmark.measure import Clock
 from realtime.benchmark.roofline import Roof, Sizes, Work, count_work, fastest_call, has_roof, measure_roof
 from realtime.transnet.network import Architecture
 from tests.helpers.fakes import Cost, HandClock
+from tests.helpers.textured import TEXTURED
 
 
 def test_a_convolution_is_counted_as_on_paper() -> None:
@@ -22,7 +23,8 @@ def test_a_convolution_is_counted_as_on_paper() -> None:
 
 
 @pytest.mark.parametrize(
-    "architecture", [Architecture(), Architecture(contours=()), Architecture(width=8, body=16, dilations=(1,))]
+    "architecture",
+    [Architecture(), Architecture(contours=()), Architecture(width=8, body=16, dilations=(1,)), TEXTURED],
 )
 def test_a_transnet_has_the_work_that_its_architecture_says(architecture: Architecture) -> None:
     work = transnet_work(architecture, 640, 360)

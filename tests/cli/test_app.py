@@ -43,8 +43,8 @@ def test_help_names_every_command(restyle: Restyle) -> None:
 
 @pytest.mark.parametrize(
     "option",
-    "--style --size --strength --keep-color --start --end --encoder --quality --compare --overwrite --json --backend "
-    "--device --precision --batch --threads --debug --quiet".split(),
+    "--style --size --strength --texture --keep-color --start --end --encoder --quality --compare --overwrite --json "
+    "--backend --device --precision --batch --threads --debug --quiet".split(),
 )
 def test_video_has_the_options_of_the_interface(restyle: Restyle, option: str) -> None:
     assert option in restyle("video", "--help").out
@@ -83,6 +83,7 @@ GOOD = ["video", "in.mp4", "out.mp4", "--style", "starry-night"]
         ([*GOOD, "--threads", "many"], "--threads"),
         ([*GOOD, "--strength", "1.5"], "between 0 and 1"),
         ([*GOOD, "--strength", "nan"], "between 0 and 1"),
+        ([*GOOD, "--texture", "1.5"], "between 0 and 1"),
         ([*GOOD, "--size", "0"], "640x360"),
         ([*GOOD, "--size", "640×360"], "640x360"),
         ([*GOOD, "--start", "soon"], "[HH:]MM:SS"),

@@ -29,8 +29,8 @@ def webcam(restyle: Any, identity: Path) -> Any:
 
 @pytest.mark.parametrize(
     "option",
-    "--style --camera --size --rate --camera-option --reconnect --strength --keep-color --mirror --split --hold "
-    "--record --sound --encoder --quality --overwrite --folder --virtual-camera --headless --full-screen "
+    "--style --camera --size --rate --camera-option --reconnect --strength --texture --keep-color --mirror --split "
+    "--hold --record --sound --encoder --quality --overwrite --folder --virtual-camera --headless --full-screen "
     "--frames --seconds --backend --device --precision --batch --threads --json --quiet --debug".split(),
 )
 def test_every_option_is_in_the_help(restyle: Any, option: str) -> None:

@@ -21,6 +21,7 @@ from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import Architecture, TransNet, identity_network
 from tests.helpers.machines import OtherMachine, SimulatedEngine, SimulatedEngines
 from tests.helpers.networks import FLAT, mild_network, rgb_network
+from tests.helpers.textured import textured_network
 from tests.helpers.transnets import random_network
 
 
@@ -133,6 +134,12 @@ def test_a_calibration_is_stored(cache: Path) -> None:
     again = calibration_of(network)
     assert (again.psnr, again.calibration.quantizations) == (12.5, first.calibration.quantizations)
     assert calibration_of(mild_network(FLAT, seed=1)).psnr != 12.5
+
+
+def test_a_textured_network_is_measured_and_run_in_int8() -> None:
+    with choose(textured_network(), EngineOptions(device="cpu", precision="int8", threads=1)) as engine:
+        assert engine.precision == "int8"
+    assert calibration_of(textured_network()).psnr > 38
 
 
 def test_a_random_network_is_not_run_in_int8() -> None:

@@ -19,6 +19,7 @@ from realtime.transnet.network import Architecture
 from tests.helpers.frames import difference, frame
 from tests.helpers.networks import codes, mean_difference, rgb_network
 from tests.helpers.planes import same
+from tests.helpers.textured import LOCAL, TEXTURED, textured_network
 from tests.helpers.transnets import CPU, random_network
 
 ONNX = CPU.replace(backend="onnx")
@@ -129,6 +130,66 @@ def test_an_exported_network_without_it_is_painted_in_tiles(random_style: Path, 
     with FramePainter(path, EngineOptions(device="cpu", threads=1), most_pixels=1000, tile_side=32) as painter:
         assert painter.can_tile
         assert difference(whole, painter.paint([source])[0]) <= 1
+
+
+@pytest.fixture(scope="module")
+def textured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network with a texture plane."""
+    path = tmp_path_factory.mktemp("styles") / "textured.safetensors"
+    save_checkpoint(path, textured_network(), StyleCard("textured", architecture=TEXTURED))
+    return path
+
+
+def test_texture_is_for_networks_with_a_texture_plane(textured: Path) -> None:
+    source = frame(40, 56)
+    with FramePainter(textured, CPU) as painter:
+        assert painter.takes_texture
+        some, whole = (painter.paint([source], PaintOptions(texture=t))[0] for t in (0.5, 1.0))
+        assert mean_difference(some, whole) > 0.5
+
+
+@pytest.mark.parametrize("kind", ["checkpoint", "exported", "foreign"])
+def test_others_refuse_any_but_the_default_and_say_why(
+    textured: Path, random_style: Path, tmp_path: Path, kind: str
+) -> None:
+    path = {"checkpoint": random_style, "foreign": tmp_path / "negative.onnx", "exported": tmp_path / "a.onnx"}[kind]
+    reason = {"checkpoint": "has no texture plane; take a picture", "exported": "holds its texture plane fixed"}
+    if kind == "foreign":
+        rgb_network(path)
+    elif kind == "exported":
+        export_onnx(textured, path, checks=[(96, 64, 1)])
+    options = CPU if kind == "checkpoint" else EngineOptions(device="cpu", threads=1)
+    with FramePainter(path, options) as painter:
+        assert not painter.takes_texture
+        painter.paint([frame(40, 56)], PaintOptions(strength=0.5))
+        for use in (painter.paint, painter.begin):
+            with pytest.raises(InputError, match=reason.get(kind, "restyle has not made")):
+                use([frame(40, 56)], PaintOptions(texture=0.5))
+
+
+def test_a_textured_network_in_tiles(textured: Path) -> None:
+    """Normalised by a sample, as others with instance norm; the strokes go on from tile to tile."""
+    source, paint = next(natural_frames(1, size=(160, 96))).at((77.0, -3.0)), PaintOptions(texture=0.7)
+    with FramePainter(textured, CPU) as painter:
+        [whole] = painter.paint([source], paint)
+    with FramePainter(textured, CPU, most_pixels=1000, tile_side=32) as painter:
+        [tiled] = painter.paint([source], paint)
+    assert mean_difference(whole, tiled) < 1
+
+
+@pytest.mark.parametrize("architecture", [TEXTURED, LOCAL], ids=["norm", "no norm"])
+def test_an_exported_network_with_a_texture_plane_gets_whole_frames(tmp_path: Path, architecture: Architecture) -> None:
+    """It holds the plane fixed: each tile would begin at the plane's corner."""
+    style, path = tmp_path / "textured.safetensors", tmp_path / "textured.onnx"
+    save_checkpoint(style, textured_network(architecture), StyleCard("textured", architecture=architecture))
+    export_onnx(style, path, checks=[(96, 64, 1)])
+    source = next(natural_frames(1, size=(160, 96)))
+    with FramePainter(style, CPU) as painter:
+        [whole] = painter.paint([source])
+    with FramePainter(path, EngineOptions(device="cpu"), most_pixels=1000, tile_side=32) as painter:
+        assert not painter.can_tile
+        [exported] = painter.paint([source.at((500.0, 3.0))])
+    assert mean_difference(whole, exported) < 0.1  # at the plane's corner, wherever the camera is
 
 
 def test_a_foreign_network_gets_whole_frames(tmp_path: Path) -> None:

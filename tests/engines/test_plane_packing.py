@@ -8,9 +8,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.engines.plane_packing import DevicePacking, FrameLayout, centered, pack, rounded_codes, unpack
+from realtime.engines.plane_packing import (
+    TEXTURE,
+    DevicePacking,
+    FrameLayout,
+    centered,
+    pack,
+    rounded_codes,
+    unpack,
+)
 from realtime.frames import Frame
 from realtime.transnet.network import pack_planes
+from realtime.transnet.texture import texture_cells, texture_gain, wrapped_origin
 
 CPU = torch.device("cpu")
 TYPES = [torch.float16, torch.bfloat16, torch.float32]
@@ -61,6 +70,26 @@ def test_a_device_packs_as_the_cpu_does(height: int, width: int, dtype: torch.dt
     back = torch.empty_like(flat)
     packing.unpack(cells, back)
     assert torch.equal(back, flat)
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.sampled_from(TYPES), st.floats(0, 1))
+def test_the_texture_plane_stands_behind_the_others(height: int, width: int, dtype: torch.dtype, amount: float) -> None:
+    """At each frame's own place; on a device to the last bit as on the CPU."""
+    layout = FrameLayout(height, width)
+    flat = noise(layout, 2)
+    origins = [(-7.5, 300.0), (40_000.0, 3.25)]
+    frames = [frame.at(origin) for frame, origin in zip(frames_of(flat, layout), origins, strict=True)]
+    packed = pack(frames, amount)
+    assert packed.shape == (2, *layout.cells, 28) and packed.is_contiguous()
+    assert torch.equal(packed[..., :24], pack(frames))
+    for origin, cells in zip(origins, packed, strict=True):
+        assert np.array_equal(cells[..., TEXTURE].numpy(), texture_cells(origin, *layout.cells, amount))
+    cells = torch.empty(2, *layout.cells, 28, dtype=dtype)
+    packing = DevicePacking(layout, CPU, dtype, texture=True)
+    packing.pack(flat, cells)
+    places = torch.tensor([wrapped_origin(origin) for origin in origins])
+    packing.add_texture(places, torch.tensor(texture_gain(amount)), cells)
+    assert torch.equal(cells, centered(packed).to(dtype))
 
 
 def test_rounding_and_limits() -> None:

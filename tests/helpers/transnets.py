@@ -15,10 +15,25 @@ CPU = EngineOptions(backend="torch", device="cpu", precision="fp32", threads=1)
 
 SMALL = Architecture(width=8, body=16, dilations=(1, 2))
 
-LOCAL_BODIES: list[dict[str, object]] = [{"norm": "none"}, {"norm": "batch"}, {"cell": 4, "contours": ()}, {"cell": 4}]
+_EMITTED: dict[str, object] = {"contours": (), "skip": True, "fine": (1, 2), "texture": True}
+"""What networks that are emitted for a painting have, beside their norm."""
+
+LOCAL_BODIES: list[dict[str, object]] = [
+    {"norm": "none"},
+    {"norm": "batch"},
+    {"cell": 4, "contours": ()},
+    {"cell": 4},
+    {"norm": "none", **_EMITTED},
+    {"norm": "batch", "cell": 4, **_EMITTED},
+]
 """Kinds of network without statistics over the picture."""
 
-BODIES: list[dict[str, object]] = [*LOCAL_BODIES, {"norm": "instance"}, {"norm": "instance", "cell": 4}]
+BODIES: list[dict[str, object]] = [
+    *LOCAL_BODIES,
+    {"norm": "instance"},
+    {"norm": "instance", "cell": 4},
+    {"norm": "blocks", **_EMITTED},
+]
 
 VARIANTS = list(product(("bt601", "bt709", "bt2020"), ("limited", "full")))
 """Every matrix and range of Y'CbCr."""

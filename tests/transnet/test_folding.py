@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from realtime.transnet.color import codes_to_codes
 from realtime.transnet.folding import TRAINED_IN, PictureNorm, fold, plane_matrix
 from realtime.transnet.network import FLOOR, Architecture, pack_planes
+from realtime.transnet.texture import TEXTURE_SCALE
+from tests.helpers.textured import textured_network, with_texture
 from tests.helpers.transnets import BODIES, VARIANTS, random_network
 
 
@@ -21,9 +23,24 @@ def codes(height: int = 32, width: int = 40) -> tuple[torch.Tensor, torch.Tensor
 @pytest.mark.parametrize("body", BODIES, ids=str)
 def test_folding_changes_nothing(body: dict) -> None:
     network = random_network(Architecture(width=8, body=16, dilations=(1, 2), **body))
-    packed = pack_planes(*codes())
+    planes = pack_planes(*codes())
+    packed = with_texture(planes, network.architecture)
+    as_codes = torch.cat([planes * 64, packed[:, 24:] * TEXTURE_SCALE], 1)
     with torch.no_grad():
-        assert torch.allclose(fold(network)(packed * 64), network(packed) * 64, atol=1e-2)
+        assert torch.allclose(fold(network)(as_codes), network(packed) * 64, atol=1e-2)
+
+
+@pytest.mark.parametrize("variant", [TRAINED_IN, ("bt601", "full")])
+def test_the_texture_plane_keeps_its_meaning(variant: tuple) -> None:
+    """It comes as codes, and has no colours: the source's matrix and range are nothing to it."""
+    network = textured_network()
+    texture, planes = torch.randn(1, 4, 8, 10), pack_planes(*codes())
+    folded = fold(network, *variant)
+    weight = folded.stem.weight[:, 24:] * TEXTURE_SCALE
+    assert torch.allclose(weight, network.stem.weight[:, 24:], atol=1e-6)
+    with torch.no_grad():
+        got, other = (folded(torch.cat([planes * 64, t * TEXTURE_SCALE], 1)) for t in (texture, -texture))
+        assert float((got - other).abs().mean()) > 0.5
 
 
 def test_a_picture_norm_is_the_same_from_given_statistics() -> None:

@@ -8,13 +8,19 @@ import pytest
 
 from realtime.errors import StyleError
 from realtime.transnet.checkpoint import load_checkpoint
-from realtime.transnet.gallery import find_style, style_names, styles
+from realtime.transnet.gallery import any_painting_files, find_style, style_names, styles
 
 NAMES = style_names()
 
 
 def test_starry_night_is_there() -> None:
     assert "starry-night" in NAMES
+
+
+def test_the_network_that_takes_any_painting_is_no_style() -> None:
+    files = any_painting_files()
+    assert all(path.is_file() for path in files)
+    assert not {path.stem for path in files} & set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
 from realtime.transnet.folding import fold
+from realtime.transnet.hypernetwork import EMITTED
 from realtime.transnet.network import (
     PLANE_CHANNELS,
     Architecture,
@@ -22,6 +23,7 @@ from realtime.transnet.network import (
     pack_planes,
     unpack_planes,
 )
+from tests.helpers.textured import LOCAL, TEXTURED, with_texture
 from tests.helpers.transnets import LOCAL_BODIES, random_network
 
 architectures = st.one_of(
@@ -30,11 +32,17 @@ architectures = st.one_of(
         width=st.integers(1, 12),
         body=st.integers(1, 24),
         dilations=st.lists(st.integers(1, 3), max_size=3).map(tuple),
-        norm=st.sampled_from(["none", "batch", "instance"]),
-        contours=st.sampled_from([(), (8,), (4, 32)]),
+        norm=st.sampled_from(["none", "batch", "instance", "blocks"]),
         cell=st.just(cell),
+        skip=st.booleans(),
+        fine=st.lists(st.integers(1, 2), max_size=2).map(tuple),
+        **planes,
     )
     for cell in (4, 8)
+    for planes in (
+        {"contours": st.sampled_from([(), (8,), (4, 32)])},
+        {"contours": st.just(()), "texture": st.just(True)},
+    )
 )
 
 
@@ -42,7 +50,7 @@ architectures = st.one_of(
 def test_macs_are_those_that_run(architecture: Architecture) -> None:
     network = TransNet(architecture).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(torch.zeros(1, 24, 8, 8))
+        network(torch.zeros(1, architecture.inputs, 8, 8))
     assert counter.get_total_flops() / 2 / (32 * 32) == pytest.approx(architecture.macs_per_pixel)
 
 
@@ -68,11 +76,21 @@ def test_architectures_of_older_checkpoints_are_read() -> None:
         {"norm": "layer"},
         {"cell": 16},
         {"colour": 1},
+        {"skip": 1},
+        {"texture": "yes"},
+        {"texture": True, "contours": [8]},
+        {"fine": [0]},
     ],
 )
 def test_architecture_refuses(values: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=next(iter(values))):
+    with pytest.raises(ValueError, match="dilations" if "fine" in values else next(iter(values))):
         Architecture.from_dict(values)
+
+
+def test_what_older_versions_do_not_know_is_stored_only_where_it_is_used() -> None:
+    assert not {"skip", "fine", "texture"} & set(Architecture().to_dict())
+    stored = EMITTED.to_dict()
+    assert (stored["skip"], stored["fine"], stored["texture"]) == (True, [1, 2], True)
 
 
 @settings(max_examples=20)
@@ -80,12 +98,13 @@ def test_architecture_refuses(values: dict[str, object]) -> None:
 def test_a_flat_picture_stays_flat(architecture: Architecture, seed: int, luma: float, chroma: float) -> None:
     """No grid: all phases of a plane give the same value. Also at the borders, where padding is by replication."""
     network = random_network(architecture, seed)
-    planes = torch.full((1, 24, 8, 6), luma)
+    planes = torch.full((1, architecture.inputs, 8, 6), luma)
     planes[:, 16:] = chroma
     with torch.no_grad():
         y, uv = unpack_planes(network(planes))
     for plane in (y, uv[:, :1], uv[:, 1:]):
-        assert float(plane.max() - plane.min()) < 1e-2  # of 255: rounding of fp32 sums
+        # of 255: rounding of fp32 sums, which instance norm amplifies
+        assert float(plane.max() - plane.min()) < (0.1 if architecture.instance_norm else 1e-2)
 
 
 def test_free_phases_make_a_grid() -> None:
@@ -116,8 +135,7 @@ def test_what_a_pixel_becomes_is_local(body: dict) -> None:
         changed = y.clone()
         changed[..., at, at] = 255 - changed[..., at, at]
         with torch.no_grad():
-            a, _ = unpack_planes(network(pack_planes(y, uv)))
-            b, _ = unpack_planes(network(pack_planes(changed, uv)))
+            a, b = (unpack_planes(network(with_texture(pack_planes(v, uv), architecture)))[0] for v in (y, changed))
         rows, columns = torch.nonzero((a != b)[0, 0], as_tuple=True)
         distance = max(int((rows - at).abs().max()), int((columns - at).abs().max()))
         furthest = max(furthest, distance)
@@ -147,10 +165,19 @@ def test_instance_norm_learns_what_is_usual_while_training_only() -> None:
     assert torch.allclose(norm.running_var, x.var((2, 3), unbiased=False).mean(0), rtol=0.05)
 
 
-@pytest.mark.parametrize("cell", [4, 8])
-def test_instance_norm_sees_the_whole_picture(cell: Any) -> None:
-    network = random_network(Architecture(width=8, body=16, dilations=(1,), norm="instance", cell=cell))
-    planes = torch.randn(1, PLANE_CHANNELS, 24, 80)
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        *(Architecture(width=8, body=16, dilations=(1,), norm="instance", cell=cell) for cell in (4, 8)),
+        TEXTURED,
+        Architecture(width=8, body=16, dilations=(), fine=(1,), norm="blocks"),
+    ],
+    ids=str,
+)
+def test_instance_norm_sees_the_whole_picture(architecture: Architecture) -> None:
+    assert architecture.instance_norm
+    network = random_network(architecture)
+    planes = torch.randn(1, architecture.inputs, 24, 80)
     changed = planes.clone()
     changed[..., 60:] *= 3
     with torch.no_grad():
@@ -158,6 +185,33 @@ def test_instance_norm_sees_the_whole_picture(cell: Any) -> None:
         two = network(torch.cat([planes, changed]))[..., :8]  # each picture for itself
     assert float((a - b).abs().max()) > 0.01
     assert torch.allclose(two, torch.cat([a, b]), atol=1e-4)
+
+
+def test_norm_blocks_is_in_the_blocks_only() -> None:
+    network = TransNet(TEXTURED)
+    assert sum(isinstance(module, InstanceNorm) for module in network.modules()) == 4
+    assert not any(type(module) is torch.nn.BatchNorm2d for module in network.modules())
+
+
+def test_the_skip_brings_edges_to_the_last_layers() -> None:
+    """What the body does not let through is seen all the same."""
+    planes = torch.randn(1, LOCAL.inputs, 8, 8)
+    for skip in (True, False):
+        network = random_network(replace(LOCAL, skip=skip))
+        with torch.no_grad():
+            network.up.weight.zero_()
+            seen = network(planes)
+        assert (float(seen.std((2, 3)).max()) > 0.01) is skip
+
+
+def test_plain_areas_are_painted_by_the_texture() -> None:
+    planes = torch.zeros(1, LOCAL.inputs, 16, 16)
+    network = random_network(LOCAL)
+    with torch.no_grad():
+        plain = network(planes)
+        planes[:, PLANE_CHANNELS:] = torch.randn(1, 4, 16, 16)
+        painted = network(planes)
+    assert float(plain.std((2, 3)).max()) < 1e-3 < 0.01 < float(painted.std((2, 3)).min())
 
 
 def test_planes_pack_and_unpack() -> None:

@@ -105,11 +105,12 @@ class Batches:
         return finish
 
     def _bring(self, frames: Sequence[Frame], slot: Slot, layout: FrameLayout) -> None:
-        """Copy the frames' planes to the slot's `source`."""
+        """Copy the frames' planes and origins to the slot's memory on the device."""
         runtime, upload = self._runtime, self._upload
         if slot.uploaded is not None:
             slot.uploaded.synchronize()  # then nothing reads the pinned memory or the surfaces any more
         slot.held = ()
+        slot.note_origins(frames)
         on_device = isinstance(frames[0], SurfaceFrame)
         if not on_device:
             for frame, flat in zip(frames, slot.given, strict=False):
@@ -117,6 +118,7 @@ class Batches:
                     target.numpy()[:] = plane
         with runtime.on(upload):
             runtime.wait(upload, slot.computed)
+            slot.origins.copy_(slot.given_origins, non_blocking=True)
             if on_device:
                 runtime.wait_for_default(upload)
                 slot.held = tuple(copy_surface(frame, slot.source[n], layout) for n, frame in enumerate(frames))
@@ -131,9 +133,9 @@ class Batches:
         with runtime.on(compute):
             runtime.wait(compute, slot.uploaded)
             lane.source.copy_(slot.source, non_blocking=True)
+            lane.origins.copy_(slot.origins, non_blocking=True)
             slot.computed = runtime.event(compute)
-            if job.paint.strength < 1:
-                lane.strength.fill_(job.paint.strength)
+            lane.set_paint(job.paint)
             with exact_kernels():
                 lane.replay()
             runtime.wait(compute, slot.fetched)

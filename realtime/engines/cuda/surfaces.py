@@ -59,6 +59,7 @@ def surface_frame(surface: Tensor, like: Frame) -> SurfaceFrame:
         duration=like.duration,
         time_base=like.time_base,
         color=like.color,
+        origin=like.origin,
     )
 
 

@@ -12,11 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from realtime.engines.onnx.builder import Quantization
-from realtime.engines.onnx.channel_balancing import balanced, measure_gains
+from realtime.engines.onnx.channel_balancing import balanced_ranges, choose_gains
 from realtime.engines.onnx.steps import NetworkSteps
 from realtime.transnet.color import planes_from_rgb
 from realtime.transnet.folding import TRAINED_IN, FoldedTransNet, fold
-from realtime.transnet.network import MULTIPLE, SCALE, TransNet, pack_planes
+from realtime.transnet.network import MULTIPLE, SCALE, Architecture, TransNet, pack_planes
+from realtime.transnet.texture import FIELD_SIDE, field_codes, texture_planes
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,35 +63,51 @@ def calibrate(network: TransNet, pictures: Iterable[Tensor]) -> Calibration:
     Raises:
         ValueError: there are none.
     """
-    inputs = [network_input(picture) for picture in pictures]
-    if not inputs:
+    recorder = _RangeRecorder(fold(network, *TRAINED_IN))
+    for number, picture in enumerate(pictures):
+        recorder.run(network_input(picture, network.architecture, seed=number))
+    if not recorder.found:
         raise ValueError("no pictures to calibrate with")
-    folded = fold(network, *TRAINED_IN)
-    gains = measure_gains(folded, inputs)
-    ranges = _RangeRecorder(balanced(folded, gains))
-    for x in inputs:
-        ranges.run(x.clone())  # steps may work in place
-    return Calibration({name: Quantization.for_range(*found) for name, found in ranges.found.items()}, gains)
+    gains = choose_gains(recorder.network, recorder.found)
+    ranges = balanced_ranges(recorder.network, gains, recorder.found)
+    return Calibration({name: Quantization.for_range(*found) for name, found in ranges.items()}, gains)
 
 
 class _RangeRecorder(torch.fx.Interpreter):
-    """Runs a network and records the smallest and the largest value of each step."""
+    """Runs a network and records the smallest and the largest value of each channel of each step."""
 
     def __init__(self, network: FoldedTransNet) -> None:
         super().__init__(torch.fx.GraphModule(network, NetworkSteps(network).graph))
-        self.found: dict[str, tuple[float, float]] = {}
+        self.network = network
+        self.found: dict[str, tuple[Tensor, Tensor]] = {}
 
     def run_node(self, n: torch.fx.Node) -> Any:
         value = super().run_node(n)
         if isinstance(value, Tensor):
-            low, high = (float(v) for v in torch.aminmax(value))
-            before = self.found.get(n.name, (low, high))
-            self.found[n.name] = min(low, before[0]), max(high, before[1])
+            low, high = value.amin((0, 2, 3)), value.amax((0, 2, 3))
+            if n.name in self.found:
+                before = self.found[n.name]
+                low, high = torch.minimum(low, before[0]), torch.maximum(high, before[1])
+            self.found[n.name] = low, high
         return value
 
 
-def network_input(rgb: Tensor) -> Tensor:
-    """(N, 3, H, W) RGB in 0..1 -> (N, 24, h, w): codes - 128, rounded as in a file."""
+def network_input(rgb: Tensor, architecture: Architecture, seed: int = 0) -> Tensor:
+    """Pictures as a folded network takes them.
+
+    Args:
+        rgb: (N, 3, H, W), 0..1.
+        architecture: of the network.
+        seed: chooses the pictures' places on the texture plane.
+
+    Returns:
+        (N, 24 or 28, h, w): codes - 128, rounded as in a file.
+    """
     rgb = F.pad(rgb, (0, -rgb.shape[3] % MULTIPLE, 0, -rgb.shape[2] % MULTIPLE), mode="replicate")
     y, uv = (plane.round().clamp(0, 255) for plane in planes_from_rgb(rgb, *TRAINED_IN))
-    return pack_planes(y, uv) * SCALE
+    cells = pack_planes(y, uv) * SCALE
+    if not architecture.texture:
+        return cells
+    places = torch.rand(len(cells), 2, generator=torch.Generator().manual_seed(seed)) * (2 * FIELD_SIDE)
+    texture = texture_planes(field_codes(), places, *cells.shape[2:]).round()
+    return torch.cat([cells, texture], 1)

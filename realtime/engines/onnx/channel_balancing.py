@@ -7,9 +7,10 @@ same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,10 @@ from realtime.transnet.folding import FoldedTransNet
 _KEEPS_FACTORS = ("relu", "identity", "pixel_shuffle", "add")
 
 
+ChannelRanges = Mapping[str, tuple[Tensor, Tensor]]
+"""Smallest and largest value of each channel of each step's result, (C,), by the steps' names."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Junction:
     """Channels between convolutions that can be scaled: nothing but `_KEEPS_FACTORS` lies between.
@@ -27,14 +32,14 @@ class _Junction:
     Attributes:
         producers: convolutions; one with more outputs than there are channels feeds a pixel shuffle.
         consumers: convolutions.
+        given: names of the steps whose results the consumers take.
+        steps: names of all steps whose results are scaled.
     """
 
-    producers: list[nn.Conv2d]
-    consumers: list[nn.Conv2d]
-
-    @property
-    def channels(self) -> int:
-        return self.consumers[0].in_channels
+    producers: list[nn.Conv2d] = field(default_factory=list)
+    consumers: list[nn.Conv2d] = field(default_factory=list)
+    given: list[str] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
 
 
 def _junctions(network: FoldedTransNet) -> list[_Junction]:
@@ -59,13 +64,17 @@ def _junctions(network: FoldedTransNet) -> list[_Junction]:
                 parent[root(other)] = step
         else:
             fixed += [step, *given]
-    found: dict[Step, _Junction] = {}
+    found: dict[Step, _Junction] = defaultdict(_Junction)
     for source, step in convolutions:
         conv = steps.module(step)
-        found.setdefault(root(step), _Junction([], [])).producers.append(conv)
-        found.setdefault(root(source), _Junction([], [])).consumers.append(conv)
+        found[root(step)].producers.append(conv)
+        found[root(source)].consumers.append(conv)
+        found[root(source)].given.append(source.name)
     for step in fixed:
         found.pop(root(step), None)
+    for step in steps.graph.nodes:
+        if root(step) in found:
+            found[root(step)].steps.append(step.name)
     return [junction for junction in found.values() if junction.consumers]
 
 
@@ -74,7 +83,7 @@ def balanced(network: FoldedTransNet, gains: Sequence[Tensor]) -> FoldedTransNet
 
     Args:
         network: folded, for any meaning of the codes.
-        gains: from `measure_gains`, of a network of the same shape.
+        gains: from `choose_gains`, of a network of the same shape.
 
     Returns:
         a new network, whose result is the same up to rounding.
@@ -83,7 +92,7 @@ def balanced(network: FoldedTransNet, gains: Sequence[Tensor]) -> FoldedTransNet
     for junction, gain in zip(_junctions(network), gains, strict=True):
         for conv in junction.producers:
             assert conv.bias is not None
-            divisor = gain.repeat_interleave(conv.out_channels // len(gain))
+            divisor = _of_phases(gain, conv.out_channels)
             conv.weight.data = conv.weight / divisor[:, None, None, None]
             conv.bias.data = conv.bias / divisor
         for conv in junction.consumers:
@@ -91,7 +100,7 @@ def balanced(network: FoldedTransNet, gains: Sequence[Tensor]) -> FoldedTransNet
     return network
 
 
-def measure_gains(network: FoldedTransNet, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+def choose_gains(network: FoldedTransNet, ranges: ChannelRanges) -> tuple[Tensor, ...]:
     """What `balanced` divides channels by.
 
     For each channel the square root of its largest value over the largest weight that it meets, rounded to a power of
@@ -99,31 +108,42 @@ def measure_gains(network: FoldedTransNet, inputs: Sequence[Tensor]) -> tuple[Te
 
     Args:
         network: folded; it stays as it is.
-        inputs: network inputs to measure on.
+        ranges: measured on it.
 
     Returns:
         one vector (C,) for each place where channels can be scaled.
     """
-    junctions = _junctions(network)
-    largest = [torch.zeros(junction.channels) for junction in junctions]
-    hooks = []
-    for index, junction in enumerate(junctions):
-
-        def record(module: nn.Module, given: tuple[Tensor, ...], index: int = index) -> None:
-            largest[index] = torch.maximum(largest[index], given[0].abs().amax((0, 2, 3)))
-
-        hooks += [conv.register_forward_pre_hook(record) for conv in junction.consumers]
-    try:
-        for x in inputs:
-            network(x)
-    finally:
-        for hook in hooks:
-            hook.remove()
     gains = []
-    for junction, size in zip(junctions, largest, strict=True):
+    for junction in _junctions(network):
+        size = torch.stack([torch.maximum(-low, high) for low, high in map(ranges.__getitem__, junction.given)]).amax(0)
         weight = torch.stack([conv.weight.abs().amax((0, 2, 3)) for conv in junction.consumers]).amax(0)
         # channels that are hardly ever active, or hardly used, must not get extreme factors
         size, weight = (v.clamp_min(1e-3 * float(v.max()) + 1e-9) for v in (size, weight))
         gain = (size / weight).sqrt()
         gains.append(2 ** (gain / gain.log().mean().exp()).log2().round())
     return tuple(gains)
+
+
+def balanced_ranges(
+    network: FoldedTransNet, gains: Sequence[Tensor], ranges: ChannelRanges
+) -> dict[str, tuple[float, float]]:
+    """The smallest and the largest value of each step of the balanced network, by the steps' names.
+
+    Args:
+        network: folded, not balanced.
+        gains: see `balanced`.
+        ranges: measured on `network`.
+    """
+    divisors = {
+        name: gain for junction, gain in zip(_junctions(network), gains, strict=True) for name in junction.steps
+    }
+    found = {}
+    for name, (low, high) in ranges.items():
+        divisor = _of_phases(divisors[name], len(low)) if name in divisors else torch.ones(())
+        found[name] = float((low / divisor).min()), float((high / divisor).max())
+    return found
+
+
+def _of_phases(gain: Tensor, channels: int) -> Tensor:
+    """The gains of `channels` channels, which are phases of the channels of `gain` or these themselves."""
+    return gain.repeat_interleave(channels // len(gain))

@@ -77,13 +77,14 @@ class OnnxEngine(Closing):
         self._side_by_side = min(self.threads, MOST_WORKERS) if runtime.side_by_side else 1
         self._sessions: dict[tuple[Meaning | None, int], Session] = {}
         self._lock = Lock()
-        self._adapter: IoAdapter = PackedIo()
         self._notes = tuple(notes)
         self.precision, self.style, self.foreign = "fp32", None, False
+        self._adapter: IoAdapter
         if isinstance(source, Path):
             self._inspect(source, precision)
         else:
             self.precision = _chosen(precision, runtime)
+            self._adapter = PackedIo(source.architecture)
         if self.precision == "int8" and calibration is None and not isinstance(source, Path):
             with using_threads(1):  # small pictures: two threads would only wait for each other
                 calibration = calibrate(source, generated_pictures())
@@ -171,7 +172,7 @@ class OnnxEngine(Closing):
         for first in range(0, len(frames), batch):
             some = list(frames[first : first + batch])
             filled = some + some[-1:] * (batch - len(some))
-            outputs = session.run(self._adapter.inputs(filled))
+            outputs = session.run(self._adapter.inputs(filled, paint))
             styled += self._adapter.frames(outputs, filled)[: len(some)]
         if paint.strength < 1:
             styled = [blend(source, frame, paint.strength) for source, frame in zip(frames, styled, strict=True)]

@@ -11,6 +11,7 @@ from realtime.engines.onnx.builder import CODES, GraphBuilder, Size, Value
 from realtime.engines.plane_packing import PLANES
 from realtime.transnet.folding import PictureNorm
 from realtime.transnet.network import FLOOR, MULTIPLE, Contours
+from realtime.transnet.texture import FIELD_SIDE, texture_cells
 
 
 class FloatGraph(GraphBuilder):
@@ -101,7 +102,7 @@ class FloatGraph(GraphBuilder):
         return int(self.float_type)
 
     def packed_input(self, cells: str, size: Size | None) -> Value:
-        """Packed uint8 codes (N, h, w, 24) as the network's input; `size`: (H, W) in pixels where it is known."""
+        """Packed uint8 codes (N, h, w, 24 or 28) as the network's input; `size`: (H, W) in pixels where it is known."""
         return Value(self.node("Transpose", cells, name="cells_first", perm=[0, 3, 1, 2]), CODES, cells)
 
     def rounded_codes(self, x: str) -> str:
@@ -116,8 +117,8 @@ class FloatGraph(GraphBuilder):
         """The network's output as codes that are not rounded, where they are floats."""
         return self.node("Add", x, self.center(), name="codes")
 
-    def pack(self, y: str, uv: str, size: Size | None) -> Value:
-        """Planes as the network's input.
+    def pack(self, y: str, uv: str, size: Size | None) -> str:
+        """Planes as cells of codes, (N, h, w, 24).
 
         Args:
             y, uv: codes of `plane_type`, (N, 1, H, W) and (N, 2, H/2, W/2), padded to the network's multiple.
@@ -131,7 +132,34 @@ class FloatGraph(GraphBuilder):
             split = self.node("Reshape", plane, self.shape(0, -1, side, self.columns, side), name=f"{plane}_split")
             rows = self.node("Transpose", split, name=f"{plane}_rows", perm=[0, 1, 3, 2, 4])
             cells.append(self.node("Reshape", rows, self.integers(0, 0, 0, side**2), name=f"{plane}_cells"))
-        packed = FloatGraph.packed_input(self, self.node("Concat", *cells, name="cells_in", axis=3), size)
+        return self.node("Concat", *cells, name="cells_in", axis=3)
+
+    def with_texture(self, cells: str, size: Size | None) -> str:
+        """Cells of `pack` with the texture plane behind them, (N, h, w, 28): the field from its origin on, repeated.
+
+        Only plain operators: a runtime that knows the size makes a constant of it.
+        """
+        field = self.constant(texture_cells((0, 0), *[FIELD_SIDE // 2] * 2)[None], "texture_field")
+        if self.plane_type != self.onnx.TensorProto.UINT8:
+            field = self.node("Cast", field, name="texture_codes", to=self.plane_type)
+        side = FIELD_SIDE // 2
+        if size is not None:
+            h, w = (-(-length // MULTIPLE) * MULTIPLE // 4 for length in size)
+            repeats, wanted = self.integers(1, -(-h // side), -(-w // side), 1), self.integers(h, w)
+        else:
+            wanted = self.sizes(cells, 1, 2)
+            more = self.node("Add", wanted, self.integers(side - 1), name="texture_more")
+            times = self.node("Div", more, self.integers(side), name="texture_times")
+            repeats = self.shape(1, times, 1)
+        tiled = self.node("Tile", field, repeats, name="texture_repeated")
+        part = self.node("Slice", tiled, self.integers(0, 0), wanted, self.integers(1, 2), name="texture_part")
+        if size is None:
+            part = self.node("Expand", part, self.shape(self.sizes(cells, 0), 1, 1, 1), name="texture_cells")
+        return self.node("Concat", cells, part, name="cells_with_texture", axis=3)
+
+    def packed(self, cells: str, size: Size | None) -> Value:
+        """Cells of `pack` as the network's input."""
+        packed = FloatGraph.packed_input(self, cells, size)
         if self.plane_type == self.onnx.TensorProto.UINT8:
             return packed
         return Value(self.centered(packed.name, "cells"))

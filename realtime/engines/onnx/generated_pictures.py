@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -11,19 +12,33 @@ from torch import Tensor
 DEFAULT_COUNT = 12
 
 
-def generated_pictures(count: int = DEFAULT_COUNT, height: int = 144, width: int = 192, seed: int = 0) -> list[Tensor]:
+def generated_pictures(
+    count: int = DEFAULT_COUNT, height: int = 144, width: int = 192, seed: int = 0, *, small: bool = True
+) -> list[Tensor]:
     """Pictures of all kinds, always the same for the same arguments.
 
     Clouds and blocks of all sizes; flat shapes with hard and soft edges; then one tensor of many small pictures of one
     colour each (where networks differ most is what becomes of a wall or a sky), and one of ramps from faint to steep.
 
+    Args:
+        count: of the large pictures.
+        height, width: of the large pictures.
+        seed: another one gives other pictures.
+        small: whether the two tensors of small pictures are wanted.
+
     Returns:
-        `count` tensors (1, 3, height, width) and two of many small pictures, RGB in 0..1; some of the single colours
-        are blacker than black or whiter than white.
+        `count` tensors (1, 3, height, width) and perhaps two of many small pictures, RGB in 0..1; some of the single
+        colours are blacker than black or whiter than white. They are kept for the next call: do not write to them.
     """
+    return list(_pictures(count, height, width, seed, small))
+
+
+@lru_cache(4)  # each new network is calibrated and checked with the same ones
+def _pictures(count: int, height: int, width: int, seed: int, small: bool) -> tuple[Tensor, ...]:
     draw = _Generator(seed, height, width)
     kinds = (draw.clouds, draw.blocks, draw.shapes, draw.shapes)
-    return [*(kinds[n % len(kinds)]() for n in range(count)), draw.single_colors(), draw.ramps()]
+    large = [kinds[n % len(kinds)]() for n in range(count)]
+    return (*large, draw.single_colors(), draw.ramps()) if small else tuple(large)
 
 
 class _Generator:

@@ -11,6 +11,9 @@ Inputs and outputs (`GraphIo`; N, H and W are free unless `static` is given):
     rgb-uint8  rgb uint8 (N, 3, H, W)                    ->  styled_rgb  the same
     packed     cells uint8 (N, h, w, 24), h, w even      ->  styled      the same: `realtime.engines.plane_packing.pack`
 
+A network with a texture plane takes it in the packed graph, as 4 more channels of `cells`. In the other graphs it is
+fixed: the whole field is a constant of the graph, which begins at the picture's upper left corner and repeats itself.
+
 The RGB graphs make 8-bit 4:2:0 codes inside (BT.709, full range), as `restyle image` does, so that both paint the same.
 """
 
@@ -75,12 +78,12 @@ def build(
         _add_rgb(graph, network, size, uint8=io == "rgb-uint8")
     value, code = graph.onnx.helper.make_tensor_value_info, graph.onnx.TensorProto
     kind = code.FLOAT if io == "rgb" else code.UINT8
-    shapes = _shapes(io, static)
+    given, made = (_shapes(io, static, channels) for channels in (network.architecture.inputs, PLANE_CHANNELS))
     proto = graph.onnx.helper.make_graph(
         graph.nodes,
         "restyle",
-        [value(name, kind, shape) for name, shape in shapes.items()],
-        [value("styled" if io == "packed" else f"styled_{name}", kind, shape) for name, shape in shapes.items()],
+        [value(name, kind, shape) for name, shape in given.items()],
+        [value("styled" if io == "packed" else f"styled_{name}", kind, shape) for name, shape in made.items()],
         list(graph.constants.values()),
         value_info=graph.shape_hints,
     )
@@ -90,12 +93,12 @@ def build(
     return graph.onnx.helper.make_model(proto, opset_imports=opsets, ir_version=version, producer_name="restyle")
 
 
-def _shapes(io: GraphIo, static: tuple[int, int] | None) -> dict[str, tuple[int | str, ...]]:
-    """Names and shapes of the inputs."""
+def _shapes(io: GraphIo, static: tuple[int, int] | None, channels: int) -> dict[str, tuple[int | str, ...]]:
+    """Names and shapes of the inputs; `channels` of packed planes."""
     n: int | str = 1 if static else "N"
     w, h = static or ("W", "H")
     if io == "packed":
-        return {"cells": (n, *(s // 4 if isinstance(s, int) else s.lower() for s in (h, w)), PLANE_CHANNELS)}
+        return {"cells": (n, *(s // 4 if isinstance(s, int) else s.lower() for s in (h, w)), channels)}
     if io == "planes":
         chroma = tuple(-(-s // 2) if isinstance(s, int) else f"{s}_half" for s in (h, w))
         return {"y": (n, 1, h, w), "uv": (n, 2, *chroma)}
@@ -148,7 +151,10 @@ def _add_styled(
     """Y and UV of any size and of `graph.plane_type`, styled; uint8 if `rounded`. `size`: of Y where it is known."""
     sizes = (size, MULTIPLE), (size and chroma_shape(*size), MULTIPLE // 2)
     padded = [graph.pad_to_multiple(plane, n, known) for plane, (known, n) in zip(planes, sizes, strict=True)]
-    x = _add_network(graph, graph.pack(padded[0], padded[1], size), network)
+    cells = graph.pack(padded[0], padded[1], size)
+    if network.architecture.texture:
+        cells = graph.with_texture(cells, size)
+    x = _add_network(graph, graph.packed(cells, size), network)
     styled = graph.unpack(graph.rounded_codes(x) if rounded else graph.codes(x))
     return [
         graph.crop(x, plane, known, n, f"{x}_cropped")

@@ -57,6 +57,7 @@ class Int8Graph(FloatGraph):
         assert x.quantization is not None and x.channels_last
         weight, bias = (v.detach().cpu().float().numpy() for v in (contours.weight, contours.bias))
         taps = np.ascontiguousarray(weight[:, [channels.start for channels, _ in PLANES], 0, 0].T)  # (3, waves)
+        # a network with contours has no texture plane
         ones = np.zeros((2 * PLANE_CHANNELS, len(PLANES)), np.int8)
         for plane, (channels, _) in enumerate(PLANES):
             ones.reshape(2, PLANE_CHANNELS, -1)[:, channels, plane] = 1

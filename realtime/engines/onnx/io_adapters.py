@@ -9,14 +9,16 @@ from typing import Literal, Protocol
 import numpy as np
 import torch
 
+from realtime.engines.base import DEFAULT_PAINT, texture_amount
 from realtime.engines.onnx.session import TensorInfo
 from realtime.engines.plane_packing import pack, unpack
 from realtime.errors import RestyleError
 from realtime.frames import ColorTags, Frame, Matrix, Range
 from realtime.media.convert.planes import scale
+from realtime.options import PaintOptions
 from realtime.transnet.color import codes_to_codes
 from realtime.transnet.folding import plane_matrix
-from realtime.transnet.network import MULTIPLE
+from realtime.transnet.network import MULTIPLE, Architecture
 
 Layout = Literal["NCHW", "NHWC"]
 
@@ -29,8 +31,13 @@ class IoAdapter(Protocol):
         """The only number of frames that the network takes at once; None where any number is possible."""
         ...
 
-    def inputs(self, frames: Sequence[Frame]) -> dict[str, np.ndarray]:
-        """The network's inputs, from frames that can go through it together (`Frame.fits_with`)."""
+    def inputs(self, frames: Sequence[Frame], paint: PaintOptions = DEFAULT_PAINT) -> dict[str, np.ndarray]:
+        """The network's inputs, from frames that can go through it together (`Frame.fits_with`).
+
+        Args:
+            frames: the frames.
+            paint: how they are painted, as far as a network can be told.
+        """
         ...
 
     def frames(self, outputs: Sequence[np.ndarray], sources: Sequence[Frame]) -> list[Frame]:
@@ -38,14 +45,20 @@ class IoAdapter(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
 class PackedIo:
-    """A TransNet that is folded for the meaning of the frames' codes: packed planes in, packed planes out."""
+    """A TransNet that is folded for the meaning of the frames' codes: packed planes in, packed planes out.
 
+    Attributes:
+        architecture: of the network.
+    """
+
+    architecture: Architecture
     batch: int | None = None
 
-    def inputs(self, frames: Sequence[Frame]) -> dict[str, np.ndarray]:
+    def inputs(self, frames: Sequence[Frame], paint: PaintOptions = DEFAULT_PAINT) -> dict[str, np.ndarray]:
         """See `IoAdapter.inputs`."""
-        return {"cells": pack(frames).numpy()}
+        return {"cells": pack(frames, texture_amount(self.architecture, paint)).numpy()}
 
     def frames(self, outputs: Sequence[np.ndarray], sources: Sequence[Frame]) -> list[Frame]:
         """See `IoAdapter.frames`."""
@@ -65,7 +78,7 @@ class PlanesIo:
     size: tuple[int, int] | None = None
     batch: int | None = None
 
-    def inputs(self, frames: Sequence[Frame]) -> dict[str, np.ndarray]:
+    def inputs(self, frames: Sequence[Frame], paint: PaintOptions = DEFAULT_PAINT) -> dict[str, np.ndarray]:
         """See `IoAdapter.inputs`."""
         given = recoded(frames, self.meaning)
         if self.size is not None:
@@ -119,7 +132,7 @@ class RgbIo:
     multiple: int = MULTIPLE
     batch: int | None = None
 
-    def inputs(self, frames: Sequence[Frame]) -> dict[str, np.ndarray]:
+    def inputs(self, frames: Sequence[Frame], paint: PaintOptions = DEFAULT_PAINT) -> dict[str, np.ndarray]:
         """See `IoAdapter.inputs`."""
         from realtime.media.convert.rgb import resize_image, rgb_from_frame
 

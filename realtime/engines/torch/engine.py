@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from realtime.engines.base import DEFAULT_PAINT, Closing, Finish, Trace
+from realtime.engines.base import DEFAULT_PAINT, Closing, Finish, Trace, texture_amount
 from realtime.engines.plane_packing import centered, pack, rounded_codes, unpack
 from realtime.engines.torch.device import DTYPES, choose_device, torch_precision
 from realtime.engines.torch.fused import fuse, fusing_works
@@ -16,7 +16,7 @@ from realtime.engines.workers import MOST_WORKERS, start_workers, using_threads
 from realtime.frames import Frame, Matrix, Range
 from realtime.options import PaintOptions, Precision
 from realtime.transnet.folding import fold
-from realtime.transnet.network import TransNet
+from realtime.transnet.network import PLANE_CHANNELS, TransNet
 
 
 class TorchEngine(Closing):
@@ -108,10 +108,11 @@ class TorchEngine(Closing):
     @torch.inference_mode()
     def _run(self, net: nn.Module, frames: Sequence[Frame], paint: PaintOptions, trace: Trace | None) -> list[Frame]:
         began = time.perf_counter()
-        cells = centered(pack(frames).to(self._where, non_blocking=True)).permute(0, 3, 1, 2).to(self._type)
+        packed = pack(frames, texture_amount(self.network.architecture, paint))
+        cells = centered(packed.to(self._where, non_blocking=True)).permute(0, 3, 1, 2).to(self._type)
         out = net(cells)
         if paint.strength < 1:
-            out = torch.lerp(cells, out, paint.strength)
+            out = torch.lerp(cells[:, :PLANE_CHANNELS], out, paint.strength)
         codes = rounded_codes(out.permute(0, 2, 3, 1)).cpu()
         styled = unpack(codes, frames, keep_color=paint.keep_color)
         if trace is not None:

@@ -66,6 +66,8 @@ def run_live(
         whole = (source.width, source.height)
         others = [] if options.headless else _others(styles)
         live_styles = stack.enter_context(LiveStyles(styles, others, engine_options.replace(batch=1), style_options))
+        for style in live_styles.all[: len(styles)]:
+            style.open().check_paint(options)
         engine = live_styles.all[0].open().engine
         sizes = ladder(*whole) if options.size is None else (whole,)
         painter = LivePainter(live_styles.all, ResolutionController(sizes))
@@ -148,7 +150,7 @@ def _summary(
 def _controls(options: LiveOptions, names: Sequence[str]) -> Controls:
     """The state of the keys at the start."""
     look = Look(
-        paint=PaintOptions(strength=options.strength, keep_color=options.keep_color),
+        paint=PaintOptions(strength=options.strength, keep_color=options.keep_color, texture=options.texture),
         mirror=options.mirror,
         split=options.split,
         hold=options.hold,

@@ -7,6 +7,7 @@ import torch
 
 from realtime.engines.onnx.calibration import network_input
 from realtime.engines.onnx.generated_pictures import generated_pictures
+from realtime.transnet.network import Architecture
 
 
 def test_they_are_pictures_and_always_the_same() -> None:
@@ -17,7 +18,7 @@ def test_they_are_pictures_and_always_the_same() -> None:
         assert picture.shape == (1, 3, 40, 56)
         assert float(picture.min()) >= 0 and float(picture.max()) <= 1
         assert float(picture.std()) > 0.01
-    y = torch.cat([network_input(p)[:, :16].flatten() for p in first])
+    y = torch.cat([network_input(p, Architecture())[:, :16].flatten() for p in first])
     assert (float(y.min()), float(y.max())) == (-128, 127)  # every code is possible
 
 

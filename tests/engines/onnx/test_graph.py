@@ -24,6 +24,7 @@ from realtime.errors import RestyleError
 from realtime.transnet.folding import TRAINED_IN, FoldedTransNet, fold
 from realtime.transnet.network import Architecture, TransNet, equalise_phases, identity_network
 from tests.helpers.networks import SMALL, mild_network
+from tests.helpers.textured import LOCAL, textured_network
 from tests.helpers.transnets import BODIES
 
 IO: list[GraphIo] = ["planes", "rgb", "rgb-uint8"]
@@ -41,10 +42,10 @@ def built(network: TransNet, io: GraphIo, calibration: Calibration | None = None
     return build(balanced(folded, calibration.gains), io=io, quantizations=calibration.quantizations, **options)
 
 
-def inputs(io: GraphIo, n: int, height: int, width: int) -> dict[str, np.ndarray]:
+def inputs(io: GraphIo, n: int, height: int, width: int, channels: int = 24) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(height * width)
     if io == "packed":
-        return {"cells": rng.integers(0, 256, (n, height // 4, width // 4, 24), np.uint8)}
+        return {"cells": rng.integers(0, 256, (n, height // 4, width // 4, channels), np.uint8)}
     if io == "planes":
         half = (-(-height // 2), -(-width // 2))
         return {
@@ -95,13 +96,15 @@ def test_planes_come_back_unchanged_from_the_identity(
 IDENTITY = calibrate(identity_network(), generated_pictures())
 
 
+@pytest.mark.parametrize(
+    "network", [mild_network(), textured_network(), textured_network(LOCAL)], ids=["plain", "textured", "local"]
+)
 @pytest.mark.parametrize("target", ["any", "cpu"])
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
-def test_packed_planes_are_painted_as_pytorch_does(target: Any, precision: str) -> None:
+def test_packed_planes_are_painted_as_pytorch_does(network: TransNet, target: Any, precision: str) -> None:
     """Whatever operators a target gets."""
-    network = mild_network()
     calibration = calibrate(network, generated_pictures(4)) if precision == "int8" else None
-    given = inputs("packed", 2, 40, 56)
+    given = inputs("packed", 2, 40, 56, network.architecture.inputs)
     model = built(network, "packed", calibration, half=precision == "fp16", target=target)
     (got,) = session(model).run(None, given)
     x = torch.from_numpy(given["cells"]).permute(0, 3, 1, 2).float() - 128
@@ -111,8 +114,30 @@ def test_packed_planes_are_painted_as_pytorch_does(target: Any, precision: str) 
     assert difference.mean() < {"fp32": 0.01, "fp16": 0.3, "int8": 6}[precision]  # int8 of noise on a random network
 
 
-def test_integers_are_close_on_pictures() -> None:
-    network = mild_network(Architecture(width=8, body=16, dilations=(1, 2), contours=()))
+@pytest.mark.parametrize("static", [None, (1100, 40), (40, 1100), (16, 16)])
+@pytest.mark.parametrize("io", IO)
+def test_a_graph_holds_the_texture_plane(io: GraphIo, static: tuple[int, int] | None) -> None:
+    """From the picture's corner on, and repeated where the picture is larger than the field."""
+    width, height = static or (1100, 40)
+    network = textured_network(LOCAL)
+    given = inputs(io, 1 if static else 2, height, width)
+    got = session(built(network, io, static=static)).run(None, given)
+    want = Reference(network, io)(*(torch.from_numpy(array) for array in given.values()))
+    for a, b in zip(got, want, strict=True):
+        difference = np.abs(a.astype(np.float64) - b.double().numpy()) * (255 if io == "rgb" else 1)
+        assert difference.mean() < 0.02
+    without = textured_network(LOCAL)
+    with torch.no_grad():
+        without.stem.weight[:, 24:] = 0
+    assert np.abs(session(built(without, io)).run(None, given)[0].astype(float) - got[0]).max() > 1 / 255
+
+
+@pytest.mark.parametrize(
+    "network",
+    [mild_network(Architecture(width=8, body=16, dilations=(1, 2), contours=())), textured_network()],
+    ids=["plain", "textured"],
+)
+def test_integers_are_close_on_pictures(network: TransNet) -> None:
     calibration = calibrate(network, generated_pictures())
     (rgb,) = generated_pictures(1, seed=5)[:1]
     got = session(built(network, "rgb", calibration)).run(None, {"rgb": rgb.numpy()})[0]
@@ -123,13 +148,14 @@ def test_integers_are_close_on_pictures() -> None:
 @pytest.mark.parametrize("io", [*IO, "packed"])
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 @pytest.mark.parametrize("size", [(64, 48), (45, 30)])
+@pytest.mark.parametrize("textured", [False, True])
 def test_static_graphs_compute_no_shapes_and_every_graph_is_tidy(
-    io: GraphIo, precision: str, size: tuple[int, int]
+    io: GraphIo, precision: str, size: tuple[int, int], textured: bool
 ) -> None:
     if io == "packed" and size[0] % 8:
         pytest.skip("packed planes have whole cells")
-    network = mild_network()
-    calibration = MILD if precision == "int8" else None
+    network, calibrated = (TEXTURED, TEXTURED_CALIBRATION) if textured else (mild_network(), MILD)
+    calibration = calibrated if precision == "int8" else None
     half = precision == "fp16"
     for static in (size, None):
         model = built(network, io, calibration, half=half, static=static)
@@ -149,6 +175,8 @@ def test_static_graphs_compute_no_shapes_and_every_graph_is_tidy(
 
 
 MILD = calibrate(mild_network(), generated_pictures(4))
+TEXTURED = textured_network()
+TEXTURED_CALIBRATION = calibrate(TEXTURED, generated_pictures(4))
 
 
 def test_the_opset_is_the_oldest_possible() -> None:
