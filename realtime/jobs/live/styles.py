@@ -9,6 +9,7 @@ from pathlib import Path
 from realtime.engines.painter import FramePainter
 from realtime.errors import RestyleError, one_line
 from realtime.frames import Frame
+from realtime.jobs.scene_tracking import has_texture
 from realtime.options import EngineOptions, PaintOptions, StyleOptions
 
 
@@ -43,6 +44,11 @@ class LiveStyle:
             self._painter = FramePainter(self._style, self._options, self._style_options)
             self.name = self._painter.style.name
         return self._painter
+
+    @property
+    def has_texture(self) -> bool:
+        """Whether it takes the texture plane; False where it is not open yet."""
+        return self._painter is not None and has_texture(self._painter)
 
     def paint(self, frame: Frame, paint: PaintOptions) -> Frame:
         """Paints one frame; see `realtime.engines.base.Engine.stylize`."""
