@@ -93,7 +93,7 @@ class SceneMotion:
     def __call__(self, frame: Frame) -> Frame:
         """The next frame, at its place: `frame.at(origin)`.
 
-        A frame of another size, matrix or range than the one before begins anew at (0, 0). Frames less than 34 pixels
+        A frame of another size, matrix or range than the one before begins anew at (0, 0). Frames less than 36 pixels
         high or wide show too little, and all lie there.
         """
         height, width = frame.height, frame.width
