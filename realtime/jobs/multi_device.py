@@ -25,7 +25,7 @@ from realtime.engines.painter import FramePainter
 from realtime.errors import DeviceLost, DiskFull, InputError, RestyleError, one_line
 from realtime.jobs import batch
 from realtime.jobs.partition import paint_part, plan_parts
-from realtime.jobs.scene_tracking import Stretch, has_texture, starts, stretches, travel_over
+from realtime.jobs.scene_tracking import Stretch, starts, stretches, travel_over
 from realtime.jobs.video import Report, device_surfaces, restyle_video
 from realtime.media.convert.scene_motion import Travel
 from realtime.media.files.fragments import Part, work_folder
@@ -188,7 +188,7 @@ class MultiDevice:
         self, input: str | Path, parts: Sequence[Part], options: VideoOptions, cancel: threading.Event | None
     ) -> list[Travel]:
         """How far the frames before each part have gone on the texture plane, by a pass over the film."""
-        if not has_texture(self._painters[0]):
+        if not self._painters[0].takes_texture:
             return [Travel()] * len(parts)
         travels = [Travel()] * len(parts)
         work = [(number, stretch) for number, stretch in enumerate(stretches(parts)) if number or parts[0].first]

@@ -12,7 +12,7 @@ from pathlib import Path
 from realtime import pipeline
 from realtime.engines.painter import FramePainter
 from realtime.frames import Frame
-from realtime.jobs.scene_tracking import has_texture, tracked
+from realtime.jobs.scene_tracking import tracked
 from realtime.jobs.video import Report, device_surfaces, frames_reporter, identity, painting, pipeline_sizes
 from realtime.media.convert.scene_motion import Travel
 from realtime.media.files.fragments import Part
@@ -85,7 +85,7 @@ def paint_part(
     started = time.perf_counter()
     surfaces = None if options.compare and options.decoder == "auto" else device_surfaces(painter)
     # The motion to the part's first frame begins at the frame before.
-    follows = has_texture(painter) and part.before is not None
+    follows = painter.takes_texture and part.before is not None
     with (
         VideoReader(
             input,

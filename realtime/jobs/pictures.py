@@ -13,7 +13,6 @@ import numpy as np
 from realtime.engines.painter import FramePainter
 from realtime.errors import InputError, one_line
 from realtime.frames import Frame
-from realtime.jobs.scene_tracking import has_texture
 from realtime.jobs.video import Report
 from realtime.media.convert.rgb import frame_from_rgb, rgb_from_frame
 from realtime.media.convert.scene_motion import SceneMotion
@@ -133,7 +132,7 @@ def paint_pictures(
         group: list[Frame] = []
         for picture in batch:
             frame = frame_from_rgb(_checked(picture))
-            if motion is not None and has_texture(painter):
+            if motion is not None and painter.takes_texture:
                 frame = motion(frame)
             if group and not group[0].fits_with(frame):
                 yield from map(rgb_from_frame, painter.paint(group, paint))

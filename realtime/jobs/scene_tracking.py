@@ -23,11 +23,6 @@ from realtime.options import VideoOptions
 from realtime.pipeline import Cancelled
 
 
-def has_texture(painter: FramePainter) -> bool:
-    """Whether a style takes the texture plane."""
-    return painter.style.architecture.texture
-
-
 def scene_motion(start: Travel = Travel()) -> SceneMotion:
     """Follows frames in the CPU's and in a device's memory."""
     return SceneMotion(start, luma_sums)
@@ -61,7 +56,7 @@ def tracked(
     painter: FramePainter, reader: VideoReader, start: Travel = Travel(), begin: int | None = None
 ) -> Iterable[Frame]:
     """The frames of a reader, at their places if the style takes the texture plane; see `TrackedFrames`."""
-    return TrackedFrames(reader, start, begin) if has_texture(painter) else reader
+    return TrackedFrames(reader, start, begin) if painter.takes_texture else reader
 
 
 Stretch = tuple[int | None, int]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
+import av
 import numpy as np
 
 from realtime.frames import Frame, chroma_shape
+from tests.helpers.clips import Clip
 
 
 class Scene:
@@ -52,3 +57,25 @@ def pan(scene: Scene, places: Iterable[tuple[float, float]], size: tuple[int, in
     """Frames of a camera that goes from place to place, (down, right) in pixels."""
     for down, right in places:
         yield luma_frame(120 + scene.view(down, right, *size))
+
+
+@dataclass
+class PanClip(Clip):
+    """A clip of a camera that pans over scenes, with a cut from each to the next.
+
+    The camera goes right by 1.5 pixels and down by half a pixel a frame.
+    """
+
+    cuts: Sequence[int] = ()
+    """Frames with which the second scene and those after it begin."""
+
+    def _frame(self, index: int) -> Any:
+        number = sum(cut <= index for cut in self.cuts)
+        luma = 120 + _scene(number).view(index * 0.5, index * 1.5, self.size[1], self.size[0])
+        gray = np.clip(np.rint(luma), 16, 235).astype(np.uint8)
+        return av.VideoFrame.from_ndarray(gray[..., None].repeat(3, 2), "rgb24").reformat(format=self.pix_fmt)
+
+
+@cache
+def _scene(seed: int) -> Scene:
+    return Scene(seed, periods=(6, 120), size=(120, 160))

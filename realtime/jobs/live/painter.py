@@ -27,7 +27,7 @@ class Style(Protocol):
         name: of the style.
         ready: whether it can paint without delay.
         problem: why it cannot be opened; empty where nothing is wrong.
-        has_texture: whether it takes the texture plane; False where it is not known yet.
+        takes_texture: whether it takes the texture plane; False where it is not known yet.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Style(Protocol):
     problem: str
 
     @property
-    def has_texture(self) -> bool: ...
+    def takes_texture(self) -> bool: ...
 
     def paint(self, frame: Frame, paint: PaintOptions) -> Frame:
         """Paints one frame; see `realtime.engines.base.Engine.stylize`."""
@@ -151,7 +151,7 @@ class LivePainter:
         """
         begin = self._clock()
         source = self._source(shot.frame, look)
-        if any(style.has_texture for style in self.styles):
+        if any(style.takes_texture for style in self.styles):
             # At the camera's size, so that another working size changes nothing: the place is scaled with the frame.
             source = self._motion(source)
         size = self.controller.size

@@ -9,7 +9,6 @@ from pathlib import Path
 from realtime.engines.painter import FramePainter
 from realtime.errors import RestyleError, one_line
 from realtime.frames import Frame
-from realtime.jobs.scene_tracking import has_texture
 from realtime.options import EngineOptions, PaintOptions, StyleOptions
 
 
@@ -46,9 +45,9 @@ class LiveStyle:
         return self._painter
 
     @property
-    def has_texture(self) -> bool:
+    def takes_texture(self) -> bool:
         """Whether it takes the texture plane; False where it is not open yet."""
-        return self._painter is not None and has_texture(self._painter)
+        return self._painter is not None and self._painter.takes_texture
 
     def paint(self, frame: Frame, paint: PaintOptions) -> Frame:
         """Paints one frame; see `realtime.engines.base.Engine.stylize`."""
