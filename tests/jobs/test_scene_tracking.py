@@ -23,8 +23,10 @@ from realtime.media.files.reader import VideoReader
 from realtime.options import VideoOptions
 from realtime.pipeline import Cancelled
 from tests.helpers.clips import decoded
-from tests.helpers.pans import PanClip
+from tests.helpers.networks import checkpoint
+from tests.helpers.pans import PanClip, Scene, luma_frame
 from tests.helpers.surfaces import HostSurfaces
+from tests.helpers.textured import LOCAL, textured_network
 from tests.helpers.transnets import CPU
 
 FRAMES = 3 * FRAGMENT + 20
@@ -149,6 +151,25 @@ def test_frames_in_a_devices_memory(painter: FramePainter, film: Path) -> None:
         theirs = list(tracked(painter, reader))
     assert origins(ours) == origins(theirs)
     assert not any(frame.fetched for frame in ours)  # type: ignore[attr-defined]
+
+
+def test_strokes_go_with_the_sky(tmp_path: Path) -> None:
+    """A pan over an almost plain sky, in steps that suit the network's cells: the strokes of the second frame are those
+    of the first one moved, and strokes that are held to the screen are not."""
+    path = checkpoint(tmp_path, textured_network(LOCAL))
+    clouds, rng = Scene(3, periods=(40, 200), contrast=2, size=(480, 800)), np.random.default_rng(0)
+    gradient = np.linspace(150, 140, 192)[:, None]
+    skies = [luma_frame(gradient + clouds.view(0, 8 * n, 192, 320) + rng.normal(0, 1, (192, 320))) for n in range(2)]
+    motion = scene_motion()
+    placed = [motion(sky) for sky in skies]
+
+    def change(frames: Sequence[Frame]) -> float:
+        with FramePainter(path, CPU) as painter:
+            first, second = (painter.paint([frame])[0].y.astype(float) for frame in frames)
+        inner = slice(64, -64)  # away from the borders, where the network sees what is not there
+        return float(np.abs(np.roll(first, -8, 1) - second)[inner, inner].mean())
+
+    assert change(placed) < 0.1 * change(skies)
 
 
 def test_other_styles_are_not_followed(same_painter: FramePainter, film: Path) -> None:
