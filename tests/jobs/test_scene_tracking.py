@@ -38,7 +38,7 @@ LOSSLESS = VideoOptions(encoder="ffv1")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Longer than three fragments, with two cuts and few key frames."""
     path = tmp_path_factory.mktemp("film") / "a.mp4"
-    return PanClip(path, frames=FRAMES, size=(64, 48), cuts=CUTS, options={"crf": "14", "g": "70", "bf": "2"}).make()
+    return PanClip(path, frames=FRAMES, size=(96, 64), cuts=CUTS, options={"crf": "14", "g": "70", "bf": "2"}).make()
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_frames_are_painted_where_the_camera_is(painter: FramePainter, film: Pat
     pictures = decoded(whole)
     for number in (100, CUTS[0]):
         [styled] = painter.paint([placed[number]])
-        assert np.array_equal(pictures[number].to_ndarray()[:48], styled.y)
+        assert np.array_equal(pictures[number].to_ndarray()[:64], styled.y)
 
 
 def test_an_interrupted_film_that_is_resumed(painter: FramePainter, film: Path, whole: Path, tmp_path: Path) -> None:

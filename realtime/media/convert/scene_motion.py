@@ -22,8 +22,6 @@ UNITS = 64
 _LONG_SIDE = 256
 """Pixels on the long side of the small luma, at most; a narrow frame may have more."""
 
-_SHORT_SIDE = 64
-
 LumaSums = Callable[[Frame, int], np.ndarray]
 """Sums of a frame's luma over squares: see `luma_sums`."""
 
@@ -93,14 +91,14 @@ class SceneMotion:
     def __call__(self, frame: Frame) -> Frame:
         """The next frame, at its place: `frame.at(origin)`.
 
-        A frame of another size, matrix or range than the one before begins anew at (0, 0). Frames less than 36 pixels
+        A frame of another size, matrix or range than the one before begins anew at (0, 0). Frames less than 64 pixels
         high or wide show too little, and all lie there.
         """
         height, width = frame.height, frame.width
         if min(height, width) < MIN_SIDE:
             self.travel, self._last = Travel(since_cut=True), None
             return frame.at(self.travel.origin)
-        side = max(1, min(-(-max(height, width) // _LONG_SIDE), min(height, width) // _SHORT_SIDE))
+        side = max(1, min(-(-max(height, width) // _LONG_SIDE), min(height, width) // MIN_SIDE))
         picture = Picture(self._sums(frame, side).astype(np.float32) / np.float32(side**2))
         kind = height, width, frame.color.matrix, frame.color.range
         if self._last is not None:

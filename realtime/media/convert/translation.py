@@ -17,13 +17,14 @@ from functools import cache
 
 import numpy as np
 
-MIN_SIDE = 36
+MIN_SIDE = 64
 """Shortest side of a picture in pixels."""
 
 _BLOCK = 16
 """Side of a block in pixels."""
 
 _RIM = 2
+"""Pixels along the borders that are in no block."""
 
 _FLOOR = 0.01
 """Mean squared error, in squared codes, below which errors count as equal."""
@@ -51,9 +52,9 @@ _LEAST_RATIO = 3.0
 _LEAST_CERTAINTY = 5.0
 """Mean evidence over its standard error that is needed at least: that of noise stays below 4."""
 
-_LARGEST_SPREAD = 0.3
-"""Standard deviation of the evidence, at most, for the standard error: that of noise. Where few blocks have strong
-evidence, as on a horizon, it is larger."""
+_SPREAD, _SURE = 0.3, 8
+"""Standard deviation of the evidence of noise, and the number of blocks up to which it is taken for granted. More
+blocks tell it themselves. It is never taken to be larger, as it is where few blocks have strong evidence: a horizon."""
 
 _LEAST_SPAN = 0.6
 """Share of the picture's width over which the blocks that are in favour must be spread: people and cars fill less."""
@@ -263,8 +264,9 @@ def _is_better(still: np.ndarray, moved: np.ndarray) -> bool:
     gain, loss = float(evidence.clip(0).mean()), float((-evidence).clip(0).mean())
     if gain < _LEAST_GAIN + _LEAST_RATIO * loss:
         return False
-    error = min(float(evidence.std()), _LARGEST_SPREAD) / math.sqrt(evidence.size)
-    if evidence.mean() < _LEAST_CERTAINTY * error:
+    count = evidence.size
+    spread = min(max(float(evidence.std()), _SPREAD * math.sqrt(_SURE / count)), _SPREAD)
+    if evidence.mean() < _LEAST_CERTAINTY * spread / math.sqrt(count):
         return False
     places = np.flatnonzero((evidence > 0.2 * evidence.max()).any(0))
     return bool((places[-1] - places[0] + 1) >= _LEAST_SPAN * still.shape[1])

@@ -34,12 +34,15 @@ def test_a_camera_that_moves(seed: int, down: float, right: float) -> None:
     assert moved.right == pytest.approx(-right, abs=0.1)
 
 
-@settings(max_examples=25)
-@given(st.integers(0, 1000), st.sampled_from([0.0, 2.0, 40.0]), st.floats(0.1, 8))
-def test_noise(seed: int, contrast: float, sigma: float) -> None:
+SIZES = [SIZE, (MIN_SIDE, MIN_SIDE), (MIN_SIDE, 96), (200, 100)]
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 1000), st.sampled_from(SIZES), st.sampled_from([0.0, 2.0, 40.0]), st.floats(0.1, 8))
+def test_noise(seed: int, size: tuple[int, int], contrast: float, sigma: float) -> None:
     rng = np.random.default_rng(seed)
-    still = 120 + (Scene(seed, periods=(6, 200), contrast=contrast).view(0, 0, *SIZE) if contrast else 0)
-    a, b = (still + rng.normal(0, sigma, SIZE) for _ in range(2))
+    still = 120 + (Scene(seed, periods=(6, 200), contrast=contrast).view(0, 0, *size) if contrast else 0)
+    a, b = (still + rng.normal(0, sigma, size) for _ in range(2))
     assert between(a, b) == STILL
 
 
