@@ -71,7 +71,7 @@ def test_frames_are_painted_where_the_camera_is(painter: FramePainter, film: Pat
         placed = [motion(frame) for frame in reader]
     for number in (0, 100, CUTS[0] - 1, CUTS[0], CUTS[0] + 10, FRAMES - 1):
         since = number - max(cut for cut in (0, *CUTS) if cut <= number)
-        assert placed[number].origin == pytest.approx((0.5 * since, 1.5 * since), rel=0.02, abs=2)
+        assert placed[number].origin == pytest.approx((0.5 * since, 1.5 * since), rel=0.04, abs=2)
     pictures = decoded(whole)
     for number in (100, CUTS[0]):
         [styled] = painter.paint([placed[number]])
