@@ -6,7 +6,6 @@ Media and networks exchange these and nothing else. No PyAV and no torch here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import copy
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Literal, Protocol
@@ -227,9 +226,18 @@ class SurfaceFrame(Frame):
 
     def at(self, origin: tuple[float, float]) -> SurfaceFrame:
         """See `Frame.at`."""
-        moved = copy(self)
-        moved.origin = origin
-        return moved
+        return SurfaceFrame(
+            self.luma,
+            self.chroma,
+            size=self._size,
+            fetch=self._planes,
+            owner=self.owner,
+            pts=self.pts,
+            duration=self.duration,
+            time_base=self.time_base,
+            color=self.color,
+            origin=origin,
+        )
 
 
 def chroma_shape(height: int, width: int) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from realtime.jobs import batch
 from realtime.jobs.picture_types import Picture, as_rgb
 from realtime.jobs.pictures import paint_pictures, restyle_pictures
 from realtime.jobs.video import Report, restyle_video
+from realtime.media.convert.scene_motion import SceneMotion
 from realtime.option_fields import replace_in_both, takes
 from realtime.options import EngineOptions, ImageOptions, PaintOptions, StyleOptions, VideoOptions
 from realtime.results import BatchSummary, PicturesSummary, VideoSummary
@@ -257,14 +258,18 @@ class Stylizer:
             InputError: something is no picture, or an option is wrong.
         """
         given = [as_rgb(picture) for picture in pictures]
-        styled = self.frames([rgb for rgb, _ in given], options, **keywords)
+        wanted = (options or PaintOptions()).replace(**keywords)
+        styled = self._frames(iter([rgb for rgb, _ in given]), wanted)
         return [back(rgb) for (_, back), rgb in zip(given, styled, strict=True)]
 
     @takes(PaintOptions)
     def frames(
         self, pictures: Iterable[np.ndarray], options: PaintOptions | None = None, **keywords: Any
     ) -> Iterator[np.ndarray]:
-        """Restyles pictures one after the other, lazily, in batches of the engine's size.
+        """Restyles the frames of a film, lazily, in batches of the engine's size.
+
+        Their texture goes with the camera's motion from frame to frame. For pictures that have nothing to do with each
+        other there is `images`.
 
         Args:
             pictures: (H, W, 3) uint8 RGB each; sizes may change.
@@ -275,10 +280,12 @@ class Stylizer:
         Raises:
             InputError: something is not such a picture, or an option is wrong.
         """
-        return self._frames(iter(pictures), (options or PaintOptions()).replace(**keywords))
+        return self._frames(iter(pictures), (options or PaintOptions()).replace(**keywords), SceneMotion())
 
-    def _frames(self, pictures: Iterator[np.ndarray], paint: PaintOptions) -> Iterator[np.ndarray]:
+    def _frames(
+        self, pictures: Iterator[np.ndarray], paint: PaintOptions, motion: SceneMotion | None = None
+    ) -> Iterator[np.ndarray]:
         while batch_now := list(islice(pictures, self.engine.batch)):
             with self._lock:
-                styled = list(paint_pictures(self._painter, batch_now, paint))
+                styled = list(paint_pictures(self._painter, batch_now, paint, motion))
             yield from styled

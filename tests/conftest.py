@@ -17,6 +17,7 @@ from hypothesis import settings
 from realtime.transnet.checkpoint import StyleCard, save_checkpoint
 from realtime.transnet.network import Architecture, TransNet, identity_network
 from tests.helpers.pictures import paint, random_vgg
+from tests.helpers.textured import textured_network
 from tests.helpers.transnets import gray_network, random_network
 
 # With small tensors a second thread costs more time than it saves.
@@ -64,6 +65,12 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def other_picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another one."""
     return paint(tmp_path_factory.mktemp("pictures") / "harbour.jpg", 2)
+
+
+@pytest.fixture(scope="session")
+def textured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A style that takes the texture plane, with random weights."""
+    return _saved(textured_network(), "textured", tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

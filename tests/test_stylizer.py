@@ -16,9 +16,11 @@ from PIL import Image
 import realtime
 from realtime import EngineOptions, InputError, PaintOptions, StyleError, Stylizer, VideoOptions
 from realtime.engines.onnx.openvino_session import openvino_problem
+from realtime.media.convert.rgb import rgb_from_frame
 from realtime.media.files.stills import read_image, write_image
 from realtime.results import Progress, VideoSummary
 from tests.helpers.clips import Clip, rgb_pictures
+from tests.helpers.pans import Scene, pan
 from tests.helpers.transnets import CPU, GRAY
 
 PICTURE = np.full((20, 30, 3), 90, np.uint8)
@@ -104,6 +106,20 @@ def test_frames_are_painted_lazily(stylizer: Stylizer) -> None:
         assert picture.shape == (16 + number // 3, 24, 3)
         assert np.abs(picture.astype(int) - 40 * number).max() <= 2
     assert asked == list(range(5))
+
+
+def test_frames_are_those_of_a_film_and_images_are_not(textured: Path) -> None:
+    """The texture goes with the camera from frame to frame; of pictures, each begins anew."""
+    first, second = (rgb_from_frame(frame) for frame in pan(Scene(1, periods=(6, 100)), [(0, 0), (0, 12)], (96, 128)))
+    with Stylizer(textured, CPU) as stylizer:
+        alone = [stylizer.image(picture) for picture in (first, second)]
+        assert np.array_equal(stylizer.images([first, second]), alone)
+        film = list(stylizer.frames([first, second, first]))
+        again = list(stylizer.frames([second]))
+    assert np.array_equal(film[0], alone[0]) and np.array_equal(again[0], alone[1])
+    assert not np.array_equal(film[1], alone[1])
+    # what the camera sees a second time gets the same paint
+    assert np.array_equal(film[2], alone[0])
 
 
 def test_paint_options(gray: Path) -> None:

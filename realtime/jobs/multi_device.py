@@ -2,8 +2,9 @@
 
 Each device has an engine and a thread of its own. A part is made of whole fragments (`realtime.media.files.fragments`):
 each begins with a key frame and refers to nothing outside itself. Where they begin is read from the file's packets, and
-each device seeks there. When all are made, the file is read once more for the times, the sound and the rest, and the
-fragments go into the output one after the other.
+each device seeks there. For a style with a texture plane it must be known how far the camera has moved before a part: a
+pass that only decodes finds that first. When all parts are made, the file is read once more for the times, the sound
+and the rest, and the fragments go into the output one after the other.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from realtime.engines.painter import FramePainter
 from realtime.errors import DeviceLost, DiskFull, InputError, RestyleError, one_line
 from realtime.jobs import batch
 from realtime.jobs.partition import paint_part, plan_parts
-from realtime.jobs.video import Report, restyle_video
+from realtime.jobs.scene_tracking import Stretch, starts, stretches, travel_over
+from realtime.jobs.video import Report, device_surfaces, restyle_video
+from realtime.media.convert.scene_motion import Travel
 from realtime.media.files.fragments import Part, work_folder
 from realtime.media.files.frame_times import Unclear
 from realtime.media.files.image_sequence import is_sequence
@@ -139,16 +142,20 @@ class MultiDevice:
             return alone(reason)
         made: list[PartSummary] = []
 
-        def paint(painter: FramePainter, part: Part, report: Report, stop: threading.Event) -> PartSummary:
-            return paint_part(painter, input, output, part, options, progress=report, cancel=stop)
+        def paint(
+            painter: FramePainter, work: tuple[Part, Travel], report: Report, stop: threading.Event
+        ) -> PartSummary:
+            part, start = work
+            return paint_part(painter, input, output, part, options, start=start, progress=report, cancel=stop)
 
-        def ended(part: Part, result: PartSummary | RestyleError) -> None:
+        def ended(work: tuple[Part, Travel], result: PartSummary | RestyleError) -> None:
             if isinstance(result, RestyleError):
                 raise result
             made.append(result)
 
         try:
-            self._share(parts, paint, ended, progress, cancel)
+            begun = self._starts(input, parts, options, cancel)
+            self._share(list(zip(parts, begun, strict=True)), paint, ended, progress, cancel)
             try:
                 joined = options.replace(resume=True)
                 summary = restyle_video(first, input, output, joined, cancel=cancel, join_parts=True)
@@ -176,6 +183,26 @@ class MultiDevice:
                 shutil.rmtree(work_folder(output), ignore_errors=True)
             return [], 0, "it is too short for two parts"
         return parts, earlier, ""
+
+    def _starts(
+        self, input: str | Path, parts: Sequence[Part], options: VideoOptions, cancel: threading.Event | None
+    ) -> list[Travel]:
+        """How far the frames before each part have gone on the texture plane, by a pass over the film."""
+        if not self._painters[0].takes_texture:
+            return [Travel()] * len(parts)
+        travels = [Travel()] * len(parts)
+        work = [(number, stretch) for number, stretch in enumerate(stretches(parts)) if number or parts[0].first]
+
+        def follow(painter: FramePainter, job: tuple[int, Stretch], report: Report, stop: threading.Event) -> Travel:
+            return travel_over(input, job[1], options, device_surfaces(painter), stop)
+
+        def ended(job: tuple[int, Stretch], result: Travel | RestyleError) -> None:
+            if isinstance(result, RestyleError):
+                raise result
+            travels[job[0]] = result
+
+        self._share(work, follow, ended, None, cancel)
+        return starts(travels)
 
     def _summary(
         self, summary: VideoSummary, made: Sequence[PartSummary], earlier: int, seconds: float

@@ -12,7 +12,9 @@ from pathlib import Path
 from realtime import pipeline
 from realtime.engines.painter import FramePainter
 from realtime.frames import Frame
+from realtime.jobs.scene_tracking import tracked
 from realtime.jobs.video import Report, device_surfaces, frames_reporter, identity, painting, pipeline_sizes
+from realtime.media.convert.scene_motion import Travel
 from realtime.media.files.fragments import Part
 from realtime.media.files.frame_times import picture_times
 from realtime.media.files.reader import VideoReader
@@ -63,6 +65,7 @@ def paint_part(
     part: Part,
     options: VideoOptions,
     *,
+    start: Travel = Travel(),
     progress: Report | None = None,
     cancel: threading.Event | None = None,
 ) -> PartSummary:
@@ -73,6 +76,7 @@ def paint_part(
         input, output: files.
         part: what to make.
         options: those that were given to `plan_parts`.
+        start: how far the frames before the part have gone on the texture plane (`scene_tracking.starts`).
         progress, cancel: as for `restyle_video`.
 
     Raises:
@@ -80,6 +84,8 @@ def paint_part(
     """
     started = time.perf_counter()
     surfaces = None if options.compare and options.decoder == "auto" else device_surfaces(painter)
+    # The motion to the part's first frame begins at the frame before.
+    follows = painter.takes_texture and part.before is not None
     with (
         VideoReader(
             input,
@@ -87,7 +93,7 @@ def paint_part(
             hdr=options.hdr,
             decoder=options.decoder,
             surfaces=surfaces,
-            part=(part.begin, part.stop),
+            part=(part.before if follows else part.begin, part.stop),
         ) as reader,
         ResumableWriter(
             output,
@@ -100,7 +106,7 @@ def paint_part(
         ) as writer,
     ):
         report = pipeline.run(
-            reader,
+            tracked(painter, reader, start, part.begin),
             painting(painter, options),
             writer.write,
             **pipeline_sizes(painter, large=painter.is_large(reader.width, reader.height)),

@@ -15,6 +15,7 @@ from realtime.errors import InputError, one_line
 from realtime.frames import Frame
 from realtime.jobs.video import Report
 from realtime.media.convert.rgb import frame_from_rgb, rgb_from_frame
+from realtime.media.convert.scene_motion import SceneMotion
 from realtime.media.files import stills
 from realtime.options import ImageOptions, PaintOptions
 from realtime.results import PicturesSummary, Progress
@@ -107,7 +108,10 @@ def _restyle(painter: FramePainter, source: Path, target: Path, options: ImageOp
 
 
 def paint_pictures(
-    painter: FramePainter, pictures: Iterable[np.ndarray], paint: PaintOptions = PaintOptions()
+    painter: FramePainter,
+    pictures: Iterable[np.ndarray],
+    paint: PaintOptions = PaintOptions(),
+    motion: SceneMotion | None = None,
 ) -> Iterator[np.ndarray]:
     """Restyles pictures in memory, lazily, in batches of the engine's size.
 
@@ -115,6 +119,7 @@ def paint_pictures(
         painter: the style.
         pictures: (H, W, 3) uint8 RGB each; sizes may change.
         paint: how they are painted.
+        motion: follows the camera, if they are the frames of a film; None if they have nothing to do with each other.
 
     Yields:
         one picture for each, in order, of the same shape and type.
@@ -127,6 +132,8 @@ def paint_pictures(
         group: list[Frame] = []
         for picture in batch:
             frame = frame_from_rgb(_checked(picture))
+            if motion is not None and painter.takes_texture:
+                frame = motion(frame)
             if group and not group[0].fits_with(frame):
                 yield from map(rgb_from_frame, painter.paint(group, paint))
                 group = []

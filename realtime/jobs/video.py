@@ -15,6 +15,7 @@ from realtime.engines.base import OnDevice, Trace
 from realtime.engines.painter import FramePainter
 from realtime.errors import InputError
 from realtime.frames import Frame
+from realtime.jobs.scene_tracking import tracked
 from realtime.media.convert.split_screen import compare
 from realtime.media.files.disk_space import check_space
 from realtime.media.files.fragments import work_folder
@@ -83,7 +84,7 @@ def restyle_video(
             if trace is not None:
                 trace("open", (), begun, started)
             report = pipeline.run(
-                reader,
+                tracked(painter, reader),  # from the first frame on, those that an earlier run has painted included
                 _Skip(plan.resumed, work) if plan.resumed else work,
                 writer.write,
                 **pipeline_sizes(painter, large=plan.large),

@@ -16,6 +16,7 @@ import torch
 
 from realtime.errors import InputError
 from realtime.frames import Frame
+from realtime.jobs.scene_tracking import tracked
 from realtime.media.convert.optical_flow import FlowEstimator, gray
 from realtime.media.convert.rgb import rgb_from_frame
 from realtime.media.files.reader import VideoReader
@@ -85,7 +86,7 @@ class Flicker:
 def stylized_clip(stylizer: Stylizer, video: Path, frames: int) -> Iterator[tuple[Frame, Frame]]:
     """The first frames of a clip and their results from the engine, on the planes of the codec as in a file."""
     with VideoReader(video) as reader:
-        source = islice(iter(reader), frames)
+        source = islice(iter(tracked(stylizer.painter, reader)), frames)
         while group := list(islice(source, stylizer.engine.batch)):
             yield from zip(group, stylizer.engine.stylize(group), strict=True)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from realtime.engines.plane_packing import FrameLayout
 from realtime.frames import Frame, Planes, SurfaceFrame
+from realtime.media.convert import scene_motion
 
 
 def from_dlpack(plane: Any) -> Tensor:
@@ -66,3 +68,14 @@ def surface_frame(surface: Tensor, like: Frame) -> SurfaceFrame:
 def _fetch(luma: Tensor, chroma: Tensor) -> Planes:
     pairs = chroma.cpu()
     return luma.cpu().numpy(), pairs[..., 0].contiguous().numpy(), pairs[..., 1].contiguous().numpy()
+
+
+def luma_sums(frame: Frame, side: int) -> np.ndarray:
+    """`realtime.media.convert.scene_motion.luma_sums`, computed where the frame is."""
+    if not isinstance(frame, SurfaceFrame):
+        return scene_motion.luma_sums(frame, side)
+    rows, columns = frame.height // side, frame.width // side
+    luma = from_dlpack(frame.luma)[: rows * side, : columns * side]
+    squares = luma.unflatten(1, (columns, side)).unflatten(0, (rows, side))
+    sums: np.ndarray = squares.sum((1, 3), dtype=torch.int32).cpu().numpy()
+    return sums.astype(np.uint32)

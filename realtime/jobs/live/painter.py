@@ -11,6 +11,7 @@ from typing import Protocol
 from realtime.frames import Frame
 from realtime.jobs.live.resolution_controller import ResolutionController
 from realtime.media.convert import planes
+from realtime.media.convert.scene_motion import SceneMotion
 from realtime.media.convert.split_screen import compare
 from realtime.media.live.camera import Shot
 from realtime.options import PaintOptions
@@ -26,11 +27,15 @@ class Style(Protocol):
         name: of the style.
         ready: whether it can paint without delay.
         problem: why it cannot be opened; empty where nothing is wrong.
+        takes_texture: whether it takes the texture plane; False where it is not known yet.
     """
 
     name: str
     ready: bool
     problem: str
+
+    @property
+    def takes_texture(self) -> bool: ...
 
     def paint(self, frame: Frame, paint: PaintOptions) -> Frame:
         """Paints one frame; see `realtime.engines.base.Engine.stylize`."""
@@ -82,8 +87,8 @@ def _in_a_thread(work: Callable[[], None]) -> None:
 class LivePainter:
     """Paints one picture after the other, in one thread.
 
-    The stages: freeze, mirror, scale down, hold still areas, network, blend of two styles, scale up, split view. Stages
-    that are not needed are left out.
+    The stages: freeze, mirror, follow the camera's motion, scale down, hold still areas, network, blend of two styles,
+    scale up, split view. Stages that are not needed are left out.
     """
 
     def __init__(
@@ -107,6 +112,7 @@ class LivePainter:
         self._preparing = False
         self._failure: Exception | None = None
         self._frozen: Frame | None = None
+        self._motion = SceneMotion()
         self._hold: planes.Hold | None = None
         self._style: int | None = None
         self._before: tuple[Frame, int | None] | None = None
@@ -145,6 +151,9 @@ class LivePainter:
         """
         begin = self._clock()
         source = self._source(shot.frame, look)
+        if any(style.takes_texture for style in self.styles):
+            # At the camera's size, so that another working size changes nothing: the place is scaled with the frame.
+            source = self._motion(source)
         size = self.controller.size
         small = self._still(planes.scale(source, *size), look.hold)
         styled, blending = self._styled(small, look, begin, period)

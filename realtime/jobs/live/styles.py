@@ -44,6 +44,11 @@ class LiveStyle:
             self.name = self._painter.style.name
         return self._painter
 
+    @property
+    def takes_texture(self) -> bool:
+        """Whether it takes the texture plane; False where it is not open yet."""
+        return self._painter is not None and self._painter.takes_texture
+
     def paint(self, frame: Frame, paint: PaintOptions) -> Frame:
         """Paints one frame; see `realtime.engines.base.Engine.stylize`."""
         return self.open().engine.stylize([frame], paint)[0]

@@ -18,7 +18,10 @@ _HOLD_NEIGHBOURHOOD = (7, 7)
 
 
 def scale(frame: Frame, width: int, height: int) -> Frame:
-    """Scale a frame: by area when it gets smaller, else linearly; itself where it has that size."""
+    """Scale a frame: by area when it gets smaller, else linearly; itself where it has that size.
+
+    Its place on the texture plane, in luma pixels, is scaled with it.
+    """
     if (frame.width, frame.height) == (width, height):
         return frame
     cv2 = opencv.load()
@@ -29,9 +32,10 @@ def scale(frame: Frame, width: int, height: int) -> Frame:
         out: np.ndarray = cv2.resize(plane, size, interpolation=method)
         return out
 
+    down, right = frame.origin
     return frame.with_planes(
         resized(frame.y, (width, height)), resized(frame.u, (columns, rows)), resized(frame.v, (columns, rows))
-    )
+    ).at((down * height / frame.height, right * width / frame.width))
 
 
 def mirror(frame: Frame) -> Frame:

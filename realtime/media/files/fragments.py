@@ -245,12 +245,14 @@ class Part:
         count: how many.
         begin: pts of their first picture, in units of the source's time base.
         stop: pts of the first picture after them; None where there is none.
+        before: pts of the last picture before them; None where there is none.
     """
 
     first: int
     count: int
     begin: int
     stop: int | None
+    before: int | None
 
 
 def split(times: Sequence[int], processes: int, done: Callable[[int], bool], *, frames: int = FRAMES) -> list[Part]:
@@ -270,8 +272,9 @@ def split(times: Sequence[int], processes: int, done: Callable[[int], bool], *, 
             first, count = numbers[0], 1
             while count < len(numbers) and numbers[count] == first + count:
                 count += 1
-            end = (first + count) * frames
-            parts.append(Part(first, count, times[first * frames], times[end] if end < len(times) else None))
+            begin, end = first * frames, (first + count) * frames
+            stop = times[end] if end < len(times) else None
+            parts.append(Part(first, count, times[begin], stop, times[begin - 1] if first else None))
             numbers = numbers[count:]
     return parts
 

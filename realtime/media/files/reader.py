@@ -55,7 +55,7 @@ class VideoReader:
         hdr: Hdr = "tonemap",
         decoder: Decoder = "auto",
         surfaces: CudaSurfaces | None = None,
-        part: tuple[int, int | None] | None = None,
+        part: tuple[int | None, int | None] | None = None,
     ) -> None:
         """Open a file.
 
@@ -69,8 +69,8 @@ class VideoReader:
             hdr: "tonemap" converts PQ and HLG to SDR in bt709, "error" refuses them.
             decoder: "cuda" decodes on the device of `surfaces`; "auto" does where that works, and else in software.
             surfaces: the device on which pictures may stay; None decodes in software.
-            part: only pictures with first <= pts < stop are read, in units of the stream's time base (None: to the
-                end). They keep their times.
+            part: only pictures with first <= pts < stop are read, in units of the stream's time base (None: from the
+                beginning, and to the end). They keep their times.
 
         Raises:
             MediaError: the file cannot be read, holds no picture, or is HDR and that was refused.

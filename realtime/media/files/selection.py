@@ -24,7 +24,7 @@ class Selection:
     info: MediaInfo
     start: float = 0.0  # of a range, in seconds after the first picture; its times begin at 0
     end: float | None = None
-    part: tuple[int, int | None] | None = None  # (first, stop) pts of a part, without `stop`; it keeps its times
+    part: tuple[int | None, int | None] | None = None  # (first, stop) pts of a part, without `stop`; it keeps its times
 
     def __post_init__(self) -> None:
         for name, value in (("start", self.start), ("end", self.end)):

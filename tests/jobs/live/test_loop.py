@@ -54,6 +54,7 @@ class Same:
 
     def __init__(self, name: str = "same", work: Callable[[Frame], object] = lambda frame: None) -> None:
         self.name, self.ready, self.problem, self.work = name, True, "", work
+        self.takes_texture = False
 
     def paint(self, frame: Frame, paint: PaintOptions) -> Frame:
         self.work(frame)

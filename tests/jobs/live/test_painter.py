@@ -15,6 +15,7 @@ from realtime.jobs.live.resolution_controller import ResolutionController, ladde
 from realtime.media.convert.planes import mirror
 from realtime.media.live.camera import Shot
 from realtime.options import PaintOptions
+from tests.helpers.pans import Scene, pan
 from tests.helpers.planes import flat, noise
 
 PERIOD = 1 / 30
@@ -27,6 +28,7 @@ class Flat:
     def __init__(self, name: str, level: int, cost: float = 0.0) -> None:
         self.name, self.ready, self.problem = name, True, ""
         self.level, self.cost, self.calls = level, cost, 0
+        self.takes_texture = False
         self.sizes: list[tuple[int, int]] = []
 
     def paint(self, frame: Frame, paint: PaintOptions) -> Frame:
@@ -179,3 +181,44 @@ def test_warm_up_runs_every_style_at_the_size_that_will_be_used() -> None:
     paint.warm_up(flat(720, 1280, 100), PERIOD)
     assert paint.controller.size != (1280, 720)
     assert a.sizes[-1] == b.sizes[-1] == paint.controller.size
+
+
+# The texture plane
+
+
+def panned(count: int) -> list[Frame]:
+    """A camera that goes right by 6 pixels a frame."""
+    return list(pan(Scene(1), [(0, 6 * number) for number in range(count)], (120, 160)))
+
+
+def test_the_texture_goes_with_the_camera_at_the_working_size() -> None:
+    style = Flat("a", 50)
+    paint = painter(style, size=(80, 60))
+    for take, known in ((False, 0), (True, 0)):
+        style.takes_texture = take
+        for number, frame in enumerate(panned(3)):
+            paint.paint(next(shots(frame)), Look(), PERIOD)
+            assert style.last[0].origin == pytest.approx((0, known + 3 * number * take), abs=0.2)
+
+
+def test_the_texture_stands_still_while_the_picture_is_frozen() -> None:
+    style = Flat("a", 50)
+    style.takes_texture = True
+    paint = painter(style, size=(160, 120))
+    for frame in panned(4):
+        paint.paint(next(shots(frame)), Look(freeze=True), PERIOD)
+        assert style.last[0].origin == (0, 0)
+
+
+def test_another_working_size_scales_the_place_of_the_texture() -> None:
+    """So that it stays where it was in the scene."""
+    style = Flat("a", 50)
+    style.takes_texture = True
+    paint = painter(style, size=(160, 120))
+    places = []
+    for number, frame in enumerate(panned(4)):
+        if number == 2:
+            paint.controller = ResolutionController(((80, 60),))
+        paint.paint(next(shots(frame)), Look(), PERIOD)
+        places.append(style.last[0].origin[1])
+    assert places == pytest.approx([0, 6, 6, 9], abs=0.2)

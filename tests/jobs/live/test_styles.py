@@ -37,6 +37,15 @@ def test_the_others_become_ready_in_the_background(identity: Path, gray: Path, t
     assert engine_threads() == before
 
 
+def test_which_styles_take_the_texture_plane(identity: Path, textured: Path) -> None:
+    """Of a style that is not open yet it is not known."""
+    with LiveStyles([identity], [textured], OPTIONS) as styles:
+        assert [style.takes_texture for style in styles.all] == [False, False]
+        styles.open_others(SAMPLE)
+        wait_for(lambda: styles.all[1].ready, "an opened style")
+        assert [style.takes_texture for style in styles.all] == [False, True]
+
+
 def test_closing_waits_for_the_style_that_is_being_opened(identity: Path, gray: Path) -> None:
     before = threading.active_count()
     with LiveStyles([identity], [gray] * 20, OPTIONS) as styles:
