@@ -207,6 +207,18 @@ class VideoOptions(OverwriteOption, EncoderOptions, TimeRangeOptions, SizeOption
 
 
 @dataclass(frozen=True, kw_only=True)
+class TimelineOption(Options):
+    """Which styles a film has, and when; in the place of one style."""
+
+    timeline: str | None = _picture(
+        None,
+        "Styles and their times, in the place of --style: '0:00 great-wave, 0:12 my.jpg, morph 2', or a file of such.",
+        metavar="FILE|TEXT",
+        shown_default="one style",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImageOptions(OverwriteOption, SizeOption, PaintOptions):
     """Options of restyling pictures."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -15,8 +16,10 @@ import numpy as np
 from realtime.engines.base import Engine, Trace
 from realtime.engines.painter import FramePainter
 from realtime.jobs import batch
+from realtime.jobs.painter import Painter
 from realtime.jobs.picture_types import Picture, as_rgb
 from realtime.jobs.pictures import paint_pictures, restyle_pictures
+from realtime.jobs.timeline import TimelinePainter
 from realtime.jobs.video import Report, restyle_video
 from realtime.media.convert.scene_motion import SceneMotion
 from realtime.option_fields import replace_in_both, takes
@@ -24,6 +27,7 @@ from realtime.options import EngineOptions, ImageOptions, PaintOptions, StyleOpt
 from realtime.results import BatchSummary, PicturesSummary, VideoSummary
 from realtime.style.emitted import amounts
 from realtime.style.reference import parse_style
+from realtime.style.timeline import Timeline, read_timeline
 from realtime.transnet.checkpoint import StyleCard
 
 
@@ -146,6 +150,7 @@ class Stylizer:
         output: str | Path,
         options: VideoOptions | None = None,
         *,
+        timeline: str | Path | Timeline | None = None,
         progress: Report | None = None,
         cancel: threading.Event | None = None,
         trace: Trace | None = None,
@@ -155,6 +160,7 @@ class Stylizer:
 
         Args:
             input, output: files. The output appears under its name when it is complete, and not before.
+            timeline: styles and their times, in the place of this one; see `restyle video --timeline`.
             progress: called about ten times a second, in this thread.
             cancel: set it to end the run early; nothing is left then, except with `resume`.
             trace: told of each piece of work by the thread that did it; see `realtime.benchmark.trace`.
@@ -165,8 +171,19 @@ class Stylizer:
             RestyleError: the work failed; nothing is left of the output, unless it can be resumed.
         """
         wanted = (options or VideoOptions()).replace(**keywords)
-        with self._lock:
-            return restyle_video(self._painter, input, output, wanted, progress=progress, cancel=cancel, trace=trace)
+        with self._lock, self._video_painter(timeline) as painter:
+            return restyle_video(painter, input, output, wanted, progress=progress, cancel=cancel, trace=trace)
+
+    @contextmanager
+    def _video_painter(self, timeline: str | Path | Timeline | None) -> Iterator[Painter]:
+        """This style's painter, or that of a timeline, which is closed after its use."""
+        if timeline is None:
+            yield self._painter
+            return
+        with TimelinePainter(
+            read_timeline(timeline), self._options, self._style_options, first=self._painter
+        ) as painter:
+            yield painter
 
     @takes(VideoOptions)
     def videos(
@@ -176,6 +193,7 @@ class Stylizer:
         options: VideoOptions | None = None,
         *,
         format: str | None = None,
+        timeline: str | Path | Timeline | None = None,
         done: Callable[[batch.Entry], None] | None = None,
         progress: Report | None = None,
         cancel: threading.Event | None = None,
@@ -188,7 +206,7 @@ class Stylizer:
             output: a folder, made where it is missing, that gets a file of the same name for each.
             format: the container of the results ("mkv"); None keeps each source's where it can be written, else MP4.
             done: called after each file.
-            progress, cancel: as for `video`.
+            timeline, progress, cancel: as for `video`.
 
         Raises:
             InputError: a folder or a pattern holds no video, two results would have one name, or an option is wrong.
@@ -196,8 +214,8 @@ class Stylizer:
         """
         wanted = (options or VideoOptions()).replace(**keywords)
         jobs = batch.prepare(inputs, output, format)
-        with self._lock:
-            painter, began = self._painter, time.perf_counter()
+        with self._lock, self._video_painter(timeline) as painter:
+            began = time.perf_counter()
 
             def restyle(source: Path, target: Path) -> VideoSummary:
                 return restyle_video(painter, source, target, wanted, progress=progress, cancel=cancel)

@@ -40,6 +40,14 @@ give_back_memory()
 print("nothing was asked of it")
 """
 
+COLLECTIONS = """
+import gc
+from realtime.memory import keep_collections_short
+kept = [[n] for n in range(200_000)]
+keep_collections_short()
+print(gc.get_freeze_count() > 200_000, len(gc.get_objects()) < 100_000)
+"""
+
 UNASKED = """
 import ctypes
 asked = []
@@ -74,6 +82,11 @@ def test_freed_memory_is_kept_until_it_is_given_back() -> None:
 def test_other_c_libraries_are_left_alone() -> None:
     done = python(OTHER_LIBRARY)
     assert done.stdout == "nothing was asked of it\n", done.stderr
+
+
+def test_what_exists_is_left_out_of_collections() -> None:
+    done = python(COLLECTIONS)
+    assert done.stdout == "True True\n", done.stderr
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told what to do with memory")

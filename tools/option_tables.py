@@ -12,7 +12,7 @@ from realtime.option_fields import Field, Options
 PAGE = Path(__file__).parents[1] / "docs" / "options.md"
 
 COMMANDS = {
-    "video": ("VideoOptions", "StyleOptions", "MultiDeviceOptions"),
+    "video": ("TimelineOption", "VideoOptions", "StyleOptions", "MultiDeviceOptions"),
     "image": ("ImageOptions", "StyleOptions", "EngineOptions"),
     "webcam": ("LiveOptions", "StyleOptions", "EngineOptions"),
     "demo": ("DemoOptions", "StyleOptions", "EngineOptions"),

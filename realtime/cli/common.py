@@ -41,16 +41,12 @@ class State:
     debug: bool = False
 
 
-Style = Annotated[
-    str,
-    typer.Option(
-        "--style",
-        "-s",
-        metavar="STYLE",
-        help=STYLE_HELP,
-        rich_help_panel="Picture",
-    ),
-]
+_STYLE = typer.Option("--style", "-s", metavar="STYLE", help=STYLE_HELP, rich_help_panel="Picture")
+
+Style = Annotated[str, _STYLE]
+
+StyleUnlessTimeline = Annotated[str | None, _STYLE]
+"""The style of a command that also takes a timeline."""
 
 StyleArgument = Annotated[str, typer.Argument(metavar="STYLE", help=STYLE_HELP)]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from realtime.cli.common import (
-    Style,
+    StyleUnlessTimeline,
     check_style,
     finish,
     print_json,
@@ -22,7 +22,8 @@ from realtime.cli.common import (
     warn,
 )
 from realtime.errors import one_line
-from realtime.options import ConsoleOptions, MultiDeviceOptions, StyleOptions, VideoOptions
+from realtime.options import ConsoleOptions, MultiDeviceOptions, StyleOptions, TimelineOption, VideoOptions
+from realtime.style.timeline import Timeline, read_timeline
 
 if TYPE_CHECKING:
     from realtime.benchmark.trace import ChromeTrace
@@ -48,11 +49,12 @@ def video(
             callback=_paths,
         ),
     ],
-    style: Style,
+    styles: TimelineOption,
     options: VideoOptions,
     style_options: StyleOptions,
     engine: MultiDeviceOptions,
     console: ConsoleOptions,
+    style: StyleUnlessTimeline = None,
     format: Annotated[
         str | None,
         typer.Option(
@@ -73,24 +75,30 @@ def video(
     ] = None,
 ) -> None:
     """Restyle a video file, or many into a folder. Audio, subtitles and metadata are kept."""
-    check_style(style, style_options)
+    wanted = _style_or_timeline(style, styles.timeline, style_options)
     from realtime.media.files.inputs import plan
 
     work = plan(paths[:-1], paths[-1], suffix=format)
+    if isinstance(wanted, Timeline) and work.alone:
+        _check_length(wanted, work.jobs[0].source)
     devices = _devices(engine.device)
     if profile is not None:
         _check_profile(profile, alone=work.alone, devices=devices, overwrite=options.overwrite)
-    with _trace(profile) as trace, _opened(style, style_options, devices, engine, trace) as runner:
+    with _trace(profile) as trace, _opened(wanted, style_options, devices, engine, trace) as runner:
         if not console.quiet:
-            say(f"{runner.style.label}: {runner.description}")
+            label = wanted.label if isinstance(wanted, Timeline) else runner.style.label
+            say(f"{label}: {runner.description}")
         with progress_bar(show=not console.quiet) as progress, _hint_to_resume(options.resume):
+            more: dict[str, Any] = {"progress": progress}
+            if isinstance(wanted, Timeline) and len(devices) == 1:
+                more["timeline"] = wanted
             if work.alone:
                 job = work.jobs[0]
                 traced: dict[str, Any] = {} if trace is None else {"trace": trace}
-                summary = runner.video(job.source, job.target, options, progress=progress, **traced)
+                summary = runner.video(job.source, job.target, options, **traced, **more)
             else:
                 done = partial(_tell, quiet=console.quiet)
-                result = runner.videos(paths[:-1], paths[-1], options, format=format, done=done, progress=progress)
+                result = runner.videos(paths[:-1], paths[-1], options, format=format, done=done, **more)
     if work.alone:
         _tell(summary, quiet=console.quiet)
         if console.json:
@@ -102,6 +110,31 @@ def video(
             f" {result.frames} frames in {result.seconds:.1f} s, {result.fps:.1f} fps"
         )
     finish(result, json=console.json)
+
+
+def _style_or_timeline(style: str | None, timeline: str | None, options: StyleOptions) -> str | Timeline:
+    """The style, or what was given in its place, checked as far as that needs no network."""
+    if timeline is None:
+        if style is None:
+            raise typer.BadParameter("--style: name one; `restyle styles` lists them. Or give a --timeline.")
+        check_style(style, options)
+        return style
+    if style is not None:
+        raise typer.BadParameter("--timeline: names the styles, so leave --style out.")
+    from realtime.style.check import check_timeline
+
+    found = read_timeline(timeline)
+    check_timeline(found, options)
+    return found
+
+
+def _check_length(timeline: Timeline, film: Path) -> None:
+    """Refuses a timeline that is longer than the film, before anything heavy is imported."""
+    from realtime.media.files.probe import probe
+
+    seconds = probe(film).duration
+    if seconds:
+        timeline.check_length(seconds, film)
 
 
 def _tell(entry: Entry, *, quiet: bool) -> None:
@@ -149,13 +182,13 @@ def _trace(path: Path | None) -> Iterator[ChromeTrace | None]:
 
 
 def _opened(
-    style: str,
+    style: str | Timeline,
     style_options: StyleOptions,
     devices: list[str],
     engine: MultiDeviceOptions,
     trace: ChromeTrace | None,
 ) -> Stylizer | MultiDevice:
-    """The style on one device, or on several."""
+    """The style, or the timeline, on one device or on several."""
     if len(devices) > 1:
         from realtime.jobs.multi_device import MultiDevice
 
@@ -163,10 +196,19 @@ def _opened(
     from realtime.stylizer import Stylizer
 
     began = time.perf_counter()
-    stylizer = Stylizer(style, engine.replace(device=devices[0]), style_options)
+    stylizer = Stylizer(_first(style), engine.replace(device=devices[0]), style_options)
     if trace is not None:
         trace("load", (), began, time.perf_counter())
     return stylizer
+
+
+def _first(style: str | Timeline) -> str:
+    """The style to open first: of a timeline one that takes all options, if there is one."""
+    if isinstance(style, str):
+        return style
+    from realtime.style.reference import parse_style
+
+    return next((name for name in style.styles if parse_style(name).is_adjustable), style.styles[0])
 
 
 @contextmanager

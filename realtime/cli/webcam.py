@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from realtime.cli.common import DEFAULT_STYLE, STYLE_HELP, check_style, print_json, say, say_notes, warn
+from realtime.memory import keep_collections_short
 from realtime.options import ConsoleOptions, EngineOptions, LiveOptions, StyleOptions
 
 
@@ -34,6 +35,7 @@ def webcam(
         check_style(one, style_options)
     from realtime.jobs.live.webcam import run_live
 
+    keep_collections_short()
     summary = run_live(styles, options, engine, style_options, announce=None if console.quiet else say)
     if not console.quiet:
         latency = summary.latency_ms

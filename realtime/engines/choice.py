@@ -19,6 +19,7 @@ from realtime.engines.candidates import Candidate, Machine, candidates
 from realtime.engines.cuda.engine import CudaEngine
 from realtime.engines.cuda.tuning import tune
 from realtime.engines.measurement_cache import MeasurementCache
+from realtime.engines.onnx.calibration import Calibration
 from realtime.engines.onnx.engine import OnnxEngine
 from realtime.engines.onnx.openvino_session import openvino_runtime
 from realtime.engines.onnx.ort_session import ort_runtime
@@ -59,11 +60,26 @@ def open_engine(path: Path, options: EngineOptions = EngineOptions()) -> tuple[E
     return engine, engine.style
 
 
-class EngineFactory:
-    """Opens engines for one network. `options` are the user's."""
+def open_alike(
+    network: TransNet, engine: Engine, options: EngineOptions, calibration: Calibration | None = None
+) -> Engine:
+    """Open an engine for other weights that runs on the same device in the same way as one that is open.
 
-    def __init__(self, network: TransNet, options: EngineOptions) -> None:
-        self.network, self.options = network, options
+    Args:
+        network: of the same architecture, in its training form.
+        engine: the one that is open.
+        options: that it was opened with.
+        calibration: for int8; None takes the network's own, which takes a second to measure.
+    """
+    kind: Any = {"backend": engine.backend, "precision": engine.precision, "device": engine.device}
+    return EngineFactory(network, options.replace(**kind), calibration).open(Candidate(**kind))
+
+
+class EngineFactory:
+    """Opens engines for one network. `options` are the user's; without `calibration` int8 takes the network's own."""
+
+    def __init__(self, network: TransNet, options: EngineOptions, calibration: Calibration | None = None) -> None:
+        self.network, self.options, self._given = network, options, calibration
 
     @cached_property
     def int8(self) -> MeasuredCalibration:
@@ -90,7 +106,9 @@ class EngineFactory:
         if candidate.backend == "torch":
             return TorchEngine(self.network, device=device, **common)
         runtime = _runtime(candidate.backend, device)
-        calibration = self.int8.calibration if precision == "int8" else None
+        calibration = None
+        if precision == "int8":
+            calibration = self._given or self.int8.calibration
         return OnnxEngine(self.network, runtime, calibration=calibration, **common)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -74,6 +75,11 @@ class FramePainter:
     def _check_open(self) -> None:
         if self._closed:
             raise RestyleError(f"the style {self.style.name} was closed; open it again to paint")
+
+    @property
+    def fingerprint(self) -> str:
+        """What its pictures depend on: a digest of the style's file."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
     @property
     def foreign(self) -> bool:

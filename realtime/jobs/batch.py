@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from realtime.engines.painter import FramePainter
 from realtime.errors import DeviceLost, DiskFull, RestyleError, one_line
+from realtime.jobs.painter import Painter
 from realtime.media.files.inputs import Job, plan
 from realtime.pipeline import Cancelled
 from realtime.results import BatchSummary, FailedVideo, VideoSummary
@@ -84,7 +84,7 @@ def failed(job: Job, error: str) -> FailedVideo:
 
 
 def summarise(
-    painter: FramePainter, output: str | Path, entries: Sequence[Entry], began: float, *, device: str | None = None
+    painter: Painter, output: str | Path, entries: Sequence[Entry], began: float, *, device: str | None = None
 ) -> BatchSummary:
     """The summary of several files.
 

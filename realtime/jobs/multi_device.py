@@ -21,11 +21,12 @@ from typing import TypeVar
 
 from realtime import pipeline
 from realtime.engines.machine import cores
-from realtime.engines.painter import FramePainter
 from realtime.errors import DeviceLost, DiskFull, InputError, RestyleError, one_line
 from realtime.jobs import batch
+from realtime.jobs.painter import Painter
 from realtime.jobs.partition import paint_part, plan_parts
 from realtime.jobs.scene_tracking import Stretch, starts, stretches, travel_over
+from realtime.jobs.timeline import open_painter
 from realtime.jobs.video import Report, device_surfaces, restyle_video
 from realtime.media.convert.scene_motion import Travel
 from realtime.media.files.fragments import Part, work_folder
@@ -35,6 +36,7 @@ from realtime.media.files.inputs import Job as VideoJob
 from realtime.media.files.resumable import OtherTimes
 from realtime.options import EngineOptions, StyleOptions, VideoOptions
 from realtime.results import BatchSummary, PartSummary, Progress, StageSummary, VideoSummary
+from realtime.style.timeline import Timeline
 from realtime.transnet.checkpoint import StyleCard
 
 POLL_SECONDS = 0.1
@@ -47,7 +49,7 @@ class MultiDevice:
     """A style on several devices. Use it in a `with` statement.
 
     Args:
-        style: see `FramePainter`.
+        style: see `FramePainter`; or a timeline.
         devices: two or more; one may be named twice.
         options: what runs the network. Without `threads` the engines on the CPU share its cores.
         style_options: how the network is made from a picture or a blend.
@@ -61,7 +63,7 @@ class MultiDevice:
 
     def __init__(
         self,
-        style: str | Path,
+        style: str | Path | Timeline,
         devices: Sequence[str],
         options: EngineOptions = EngineOptions(),
         style_options: StyleOptions = StyleOptions(),
@@ -71,16 +73,14 @@ class MultiDevice:
         self.devices = tuple(devices)
         on_cpu = sum(device == "cpu" for device in devices)
         share = options.threads or (max(1, cores() // on_cpu) if on_cpu else None)
-        self._painters: list[FramePainter] = []
+        self._painters: list[Painter] = []
         try:
             for device in devices:
                 threads = share if device == "cpu" else options.threads
-                self._painters.append(
-                    FramePainter(style, options.replace(device=device, threads=threads), style_options)
-                )
+                own = options.replace(device=device, threads=threads)
                 # All engines use what the first has chosen: parts that are joined must come from the same network.
-                engine = self._painters[0].engine
-                options = options.replace(backend=engine.backend, precision=engine.precision)
+                first = self._painters[0] if self._painters else None
+                self._painters.append(open_painter(style, own, style_options, first))
         except BaseException:
             self.close()
             raise
@@ -142,9 +142,7 @@ class MultiDevice:
             return alone(reason)
         made: list[PartSummary] = []
 
-        def paint(
-            painter: FramePainter, work: tuple[Part, Travel], report: Report, stop: threading.Event
-        ) -> PartSummary:
+        def paint(painter: Painter, work: tuple[Part, Travel], report: Report, stop: threading.Event) -> PartSummary:
             part, start = work
             return paint_part(painter, input, output, part, options, start=start, progress=report, cancel=stop)
 
@@ -193,7 +191,7 @@ class MultiDevice:
         travels = [Travel()] * len(parts)
         work = [(number, stretch) for number, stretch in enumerate(stretches(parts)) if number or parts[0].first]
 
-        def follow(painter: FramePainter, job: tuple[int, Stretch], report: Report, stop: threading.Event) -> Travel:
+        def follow(painter: Painter, job: tuple[int, Stretch], report: Report, stop: threading.Event) -> Travel:
             return travel_over(input, job[1], options, device_surfaces(painter), stop)
 
         def ended(job: tuple[int, Stretch], result: Travel | RestyleError) -> None:
@@ -244,7 +242,7 @@ class MultiDevice:
         entries: dict[VideoJob, batch.Entry] = {}
         fatal: list[DiskFull] = []
 
-        def restyle(painter: FramePainter, job: VideoJob, report: Report, stop: threading.Event) -> VideoSummary:
+        def restyle(painter: Painter, job: VideoJob, report: Report, stop: threading.Event) -> VideoSummary:
             if fatal:
                 raise batch.not_begun(job, fatal[0])
             return restyle_video(painter, job.source, job.target, options, progress=report, cancel=stop)
@@ -267,7 +265,7 @@ class MultiDevice:
     def _share(
         self,
         jobs: Sequence[Job],
-        work: Callable[[FramePainter, Job, Report, threading.Event], Result],
+        work: Callable[[Painter, Job, Report, threading.Event], Result],
         ended: Callable[[Job, Result | RestyleError], None],
         progress: Report | None,
         cancel: threading.Event | None,
@@ -292,7 +290,7 @@ class MultiDevice:
         frames = [0] * len(jobs)
         stop, began = threading.Event(), time.perf_counter()
 
-        def serve(painter: FramePainter) -> None:
+        def serve(painter: Painter) -> None:
             while not stop.is_set():
                 try:
                     number = waiting.get_nowait()

@@ -10,9 +10,10 @@ import time
 from pathlib import Path
 
 from realtime import pipeline
-from realtime.engines.painter import FramePainter
 from realtime.frames import Frame
+from realtime.jobs.painter import Painter
 from realtime.jobs.scene_tracking import tracked
+from realtime.jobs.timeline import for_film
 from realtime.jobs.video import Report, device_surfaces, frames_reporter, identity, painting, pipeline_sizes
 from realtime.media.convert.scene_motion import Travel
 from realtime.media.files.fragments import Part
@@ -24,7 +25,7 @@ from realtime.results import PartSummary, StageSummary
 
 
 def plan_parts(
-    painter: FramePainter, input: str | Path, output: str | Path, count: int, options: VideoOptions
+    painter: Painter, input: str | Path, output: str | Path, count: int, options: VideoOptions
 ) -> tuple[list[Part], int]:
     """Begins the work on an output that several processes will share.
 
@@ -42,6 +43,7 @@ def plan_parts(
         InputError: as for `restyle_video`.
     """
     with VideoReader(input, size=options.size, hdr=options.hdr, decoder="software") as reader:
+        painter = for_film(painter, reader, options)
         times = picture_times(input, reader.info)
         writer = ResumableWriter(
             output,
@@ -59,7 +61,7 @@ def plan_parts(
 
 
 def paint_part(
-    painter: FramePainter,
+    painter: Painter,
     input: str | Path,
     output: str | Path,
     part: Part,
@@ -107,7 +109,7 @@ def paint_part(
     ):
         report = pipeline.run(
             tracked(painter, reader, start, part.begin),
-            painting(painter, options),
+            painting(for_film(painter, reader, options), options),
             writer.write,
             **pipeline_sizes(painter, large=painter.is_large(reader.width, reader.height)),
             fits=Frame.batches_with,

@@ -13,8 +13,8 @@ from itertools import accumulate
 from pathlib import Path
 
 from realtime.engines.cuda.surfaces import luma_sums
-from realtime.engines.painter import FramePainter
 from realtime.frames import Frame
+from realtime.jobs.painter import Painter
 from realtime.media.convert.scene_motion import SceneMotion, Travel
 from realtime.media.files.fragments import Part
 from realtime.media.files.reader import VideoReader
@@ -53,7 +53,7 @@ class TrackedFrames:
 
 
 def tracked(
-    painter: FramePainter, reader: VideoReader, start: Travel = Travel(), begin: int | None = None
+    painter: Painter, reader: VideoReader, start: Travel = Travel(), begin: int | None = None
 ) -> Iterable[Frame]:
     """The frames of a reader, at their places if the style takes the texture plane; see `TrackedFrames`."""
     return TrackedFrames(reader, start, begin) if painter.takes_texture else reader

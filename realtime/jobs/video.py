@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections.abc import Callable
@@ -12,10 +11,11 @@ from typing import Any
 
 from realtime import pipeline
 from realtime.engines.base import OnDevice, Trace
-from realtime.engines.painter import FramePainter
 from realtime.errors import InputError
 from realtime.frames import Frame
+from realtime.jobs.painter import Painter
 from realtime.jobs.scene_tracking import tracked
+from realtime.jobs.timeline import for_film
 from realtime.media.convert.split_screen import compare
 from realtime.media.files.disk_space import check_space
 from realtime.media.files.fragments import work_folder
@@ -32,7 +32,7 @@ Report = Callable[[Progress], None]
 
 
 def restyle_video(
-    painter: FramePainter,
+    painter: Painter,
     input: str | Path,
     output: str | Path,
     options: VideoOptions = VideoOptions(),
@@ -76,6 +76,7 @@ def restyle_video(
         decoder=options.decoder,
         surfaces=source,
     ) as reader:
+        painter = for_film(painter, reader, options)
         plan = _Plan(painter, reader, output, options)
         with plan.open_writer(None if options.compare or plan.large else surfaces, join_parts) as writer:
             on_device = isinstance(writer, OutputWriter) and writer.takes_surfaces
@@ -130,7 +131,7 @@ def restyle_video(
 class _Plan:
     """What is known before the first frame: the number of frames, their size, and what the user should know."""
 
-    painter: FramePainter
+    painter: Painter
     reader: VideoReader
     output: str | Path
     options: VideoOptions
@@ -181,11 +182,11 @@ class _Plan:
         return writer
 
 
-def identity(painter: FramePainter, options: VideoOptions) -> dict[str, Any]:
+def identity(painter: Painter, options: VideoOptions) -> dict[str, Any]:
     """What the pictures of an output depend on, beside its source and its encoder: work is resumed only if it is the
     same."""
     return {
-        "style": hashlib.sha256(painter.path.read_bytes()).hexdigest(),
+        "style": painter.fingerprint,
         "engine": [painter.engine.backend, painter.engine.precision],
         "strength": options.strength,
         "keep_color": options.keep_color,
@@ -198,7 +199,7 @@ def identity(painter: FramePainter, options: VideoOptions) -> dict[str, Any]:
 
 
 def painting(
-    painter: FramePainter, options: VideoOptions, *, on_device: bool = False, trace: Trace | None = None
+    painter: Painter, options: VideoOptions, *, on_device: bool = False, trace: Trace | None = None
 ) -> Callable[[list[Frame]], pipeline.Future[Frame]]:
     """The work of the pipeline's second stage."""
 
@@ -211,13 +212,13 @@ def painting(
     return paint
 
 
-def device_surfaces(painter: FramePainter) -> CudaSurfaces | None:
+def device_surfaces(painter: Painter) -> CudaSurfaces | None:
     """Frames that stay on the engine's GPU; None where the engine is not on one."""
     engine = painter.engine
     return CudaSurfaces(engine.index, engine.bind) if isinstance(engine, OnDevice) else None
 
 
-def pipeline_sizes(painter: FramePainter, *, large: bool) -> dict[str, Any]:
+def pipeline_sizes(painter: Painter, *, large: bool) -> dict[str, Any]:
     """Batch size and queue lengths. Very large frames fill the memory, so that few of them are under way at a time."""
     if large:
         return {"batch": 1, "ahead": 0, "depth": 1}
@@ -231,7 +232,7 @@ def frames_reporter(progress: Report | None, total: int | None, started: float) 
     return lambda frames: progress(Progress(frames, total, time.perf_counter() - started))
 
 
-def _skipped(painter: FramePainter, input: str | Path, output: str | Path) -> VideoSummary:
+def _skipped(painter: Painter, input: str | Path, output: str | Path) -> VideoSummary:
     """The summary of a video that was not restyled because its output exists."""
     return VideoSummary(
         input=str(input),

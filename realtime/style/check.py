@@ -8,6 +8,7 @@ from realtime.options import StyleOptions
 from realtime.style import cache
 from realtime.style.painting import read_painting
 from realtime.style.reference import StyleReference, parse_style
+from realtime.style.timeline import Timeline
 
 
 def check_style(style: str | Path, options: StyleOptions = StyleOptions()) -> StyleReference:
@@ -29,3 +30,23 @@ def check_style(style: str | Path, options: StyleOptions = StyleOptions()) -> St
         if term.kind == "picture" and not cache.is_stored(cache.statistics_file(term.path)):
             read_painting(term.path)
     return reference
+
+
+def check_timeline(timeline: Timeline, options: StyleOptions = StyleOptions()) -> dict[str, StyleOptions]:
+    """The options of each style of a timeline, after the checks of `check_style`.
+
+    Args:
+        timeline: names the styles.
+        options: for the styles that have inputs for them.
+
+    Raises:
+        InputError: see `check_style`; options are given, and no style has inputs for them.
+    """
+    adjustable = {style: parse_style(style).is_adjustable for style in timeline.styles}
+    own = {
+        style: options if takes or not any(adjustable.values()) else StyleOptions()
+        for style, takes in adjustable.items()
+    }
+    for style, its in own.items():
+        check_style(style, its)
+    return own

@@ -196,12 +196,12 @@ def failing(identity: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MultiDe
     engines = iter([HostRuntime(), FailingRuntime(0)])
 
     class HostPainter(FramePainter):
-        def __init__(self, style: Path, options: EngineOptions, style_options: StyleOptions) -> None:
+        def __init__(self, style: Path, options: EngineOptions, style_options: StyleOptions, like: object) -> None:
             super().__init__(style, options, style_options)
             self.engine.close()
             self.engine = CudaEngine(identity_network(), precision="fp32", runtime=next(engines), plan=Plan(batch=4))
 
-    monkeypatch.setattr(multi_device, "FramePainter", HostPainter)
+    monkeypatch.setattr(multi_device, "open_painter", HostPainter)
     with MultiDevice(identity, ["cpu", "cpu"], CPU) as made:
         yield made
 

@@ -15,7 +15,7 @@ from realtime.engines.torch.fused import fuse, fusing_works
 from realtime.engines.workers import MOST_WORKERS, start_workers, using_threads
 from realtime.frames import Frame, Matrix, Range
 from realtime.options import PaintOptions, Precision
-from realtime.transnet.folding import fold
+from realtime.transnet.folding import FoldedTransNet, fold
 from realtime.transnet.network import PLANE_CHANNELS, TransNet
 
 
@@ -76,9 +76,13 @@ class TorchEngine(Closing):
     def _net(self, matrix: Matrix, range: Range) -> nn.Module:
         key = (matrix, range)
         if key not in self._nets:
-            folded = fold(self.network, matrix, range).cast(self._where, self._type)
+            folded = self._folded(matrix, range).cast(self._where, self._type)
             self._nets[key] = fuse(folded) if self._fused else folded
         return self._nets[key]
+
+    def _folded(self, matrix: Matrix, range: Range) -> FoldedTransNet:
+        """A network of this engine's own, folded for the source's colours."""
+        return fold(self.network, matrix, range)
 
     def stylize(self, frames: Sequence[Frame], paint: PaintOptions = DEFAULT_PAINT) -> list[Frame]:
         """See `Engine.stylize`."""

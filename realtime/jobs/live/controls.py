@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from realtime.jobs.live.knobs import KNOB_OF_KEY
 from realtime.jobs.live.painter import Look
 
 Command = Literal["quit", "snapshot", "record", "full-screen"]
@@ -17,6 +18,9 @@ HELP = (
     "n p\tnext, previous style",
     "1 - 9\tthat style",
     "+ -\tstrength of the style",
+    "i k\tpaint: more, less",
+    "u j\tstrokes: larger, smaller",
+    "t g\ttexture: more, less",
     "c\tkeep the camera's colours",
     "v\tsplit view: camera, style",
     "m\tmirror",
@@ -80,6 +84,8 @@ class Controls:
             case "]" | "[":
                 hold = look.hold + (HOLD_STEP if key == "]" else -HOLD_STEP)
                 self.look = replace(look, hold=min(STRONGEST_HOLD, max(0.0, hold)))
+            case _ if key in KNOB_OF_KEY:
+                self.look = KNOB_OF_KEY[key].press(key, look)
             case "c":
                 self.look = replace(look, paint=look.paint.replace(keep_color=not look.paint.keep_color))
             case "v":

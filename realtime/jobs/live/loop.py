@@ -13,6 +13,7 @@ from realtime.errors import RestyleError
 from realtime.frames import Frame
 from realtime.jobs.live.controls import HELP, Controls
 from realtime.jobs.live.handover import Handover
+from realtime.jobs.live.knobs import KNOB_OF_KEY, sliders
 from realtime.jobs.live.outcome import Outcome, percentile
 from realtime.jobs.live.painter import LivePainter, Picture
 from realtime.jobs.live.recording import ActiveRecording
@@ -242,6 +243,12 @@ class Session:
     def _pressed(self, key: str) -> bool:
         """Carries out a key. Returns whether the run ends."""
         before = self._controls.look.style
+        style = self._painter.styles[before]
+        knob = KNOB_OF_KEY.get(key.lower())
+        if knob is not None and knob.name not in style.knobs:
+            reason = f"has no {knob.name}: a picture as the style has" if style.ready else "is not open yet"
+            self.say(f"{style.name} {reason}")
+            return False
         command = self._controls.press(key)
         if self._controls.look.style != before:
             self.say(self._controls.style)
@@ -275,6 +282,7 @@ class Session:
         style = self._painter.styles[controls.look.style]
         if not message and not style.ready:
             message = style.problem or f"opening {style.name}"
+        message = message or style.notice
         active = self._recording
         lines: tuple[str, ...] = ()
         if controls.overlay and self._last is not None:
@@ -286,7 +294,8 @@ class Session:
             more = [controls.words, "" if active is None else f"recording {active.seconds:.0f} s"]
             if any(more):
                 lines += (", ".join(text for text in more if text),)
-        return Overlay(lines, message, recording=active is not None)
+        shown = sliders(controls.look, style.knobs) if lines else ()
+        return Overlay(lines, message, recording=active is not None, sliders=shown)
 
     def _figures(self, now: float) -> str:
         """Rate, latency and dropped pictures, renewed twice a second so that they can be read."""

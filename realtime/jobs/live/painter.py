@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from realtime.frames import Frame
 from realtime.jobs.live.resolution_controller import ResolutionController
@@ -14,10 +14,14 @@ from realtime.media.convert import planes
 from realtime.media.convert.scene_motion import SceneMotion
 from realtime.media.convert.split_screen import compare
 from realtime.media.live.camera import Shot
-from realtime.options import PaintOptions
+from realtime.options import PaintOptions, StyleOptions
 
 BLEND_SECONDS = 1 / 3
 """How long a new style takes to replace the old one."""
+
+
+KnobName = Literal["paint", "stroke", "texture"]
+"""What can be turned while the filter runs."""
 
 
 class Style(Protocol):
@@ -27,18 +31,35 @@ class Style(Protocol):
         name: of the style.
         ready: whether it can paint without delay.
         problem: why it cannot be opened; empty where nothing is wrong.
+        notice: why its network could not be made for other amounts; empty where nothing is wrong.
         takes_texture: whether it takes the texture plane; False where it is not known yet.
+        knobs: what can be turned while it paints; nothing where that is not known yet.
+        adjusting: whether its network is being made for other amounts.
     """
 
     name: str
     ready: bool
     problem: str
+    notice: str
 
+    @property
+    def knobs(self) -> Set[KnobName]: ...
+    @property
+    def adjusting(self) -> bool: ...
     @property
     def takes_texture(self) -> bool: ...
 
     def paint(self, frame: Frame, paint: PaintOptions) -> Frame:
         """Paints one frame; see `realtime.engines.base.Engine.stylize`."""
+        ...
+
+    def adjust(self, options: StyleOptions, sample: Frame) -> None:
+        """Has the network made for these amounts, beside the painting, if it has inputs for them. Returns at once.
+
+        Args:
+            options: amount of paint and size of the strokes.
+            sample: a frame of the working size.
+        """
         ...
 
 
@@ -49,6 +70,7 @@ class Look:
     Attributes:
         style: number of the style, from 0.
         paint: how they are painted.
+        style_options: how the networks are made, of styles that are made from pictures.
         split: the camera on the left half, the style on the right.
         mirror: left and right exchanged.
         freeze: the picture of that moment goes on being shown.
@@ -57,6 +79,7 @@ class Look:
 
     style: int = 0
     paint: PaintOptions = PaintOptions()
+    style_options: StyleOptions = StyleOptions()
     split: bool = False
     mirror: bool = False
     freeze: bool = False
@@ -161,7 +184,7 @@ class LivePainter:
         if look.split:
             frame = compare(source, frame)
         cost = self._clock() - begin
-        if not blending:
+        if not blending and not self.styles[look.style].adjusting:
             self._cost = cost
             self.controller.observe(begin, cost, period)
         self._prepare(source, look.style)
@@ -233,6 +256,8 @@ class LivePainter:
         return styled, self._before is not None
 
     def _paint(self, number: int, frame: Frame, look: Look) -> Frame:
+        style = self.styles[number]
+        style.adjust(look.style_options, frame)
         if look.paint.strength <= 0:
             return frame
-        return self.styles[number].paint(frame, look.paint)
+        return style.paint(frame, look.paint)

@@ -85,7 +85,7 @@ def run_live(
         first_recording = None
         if options.record is not None:
             first_recording = files.open_recording(options.record, options.overwrite, source.sample)
-        controls = _controls(options, [style.name for style in live_styles.all])
+        controls = _controls(options, style_options, [style.name for style in live_styles.all])
         session = Session(
             source,
             painter,
@@ -147,10 +147,11 @@ def _summary(
     )
 
 
-def _controls(options: LiveOptions, names: Sequence[str]) -> Controls:
+def _controls(options: LiveOptions, style_options: StyleOptions, names: Sequence[str]) -> Controls:
     """The state of the keys at the start."""
     look = Look(
         paint=PaintOptions(strength=options.strength, keep_color=options.keep_color, texture=options.texture),
+        style_options=style_options,
         mirror=options.mirror,
         split=options.split,
         hold=options.hold,

@@ -7,11 +7,11 @@ import pytest
 from realtime.jobs.live.controls import HELP, Controls
 from realtime.jobs.live.painter import Look
 from realtime.media.live.window import KEY_NAMES
-from realtime.options import PaintOptions
+from realtime.options import PaintOptions, StyleOptions
 
 
-def controls(strength: float = 1.0, **look: object) -> Controls:
-    return Controls(["a", "b", "c"], Look(paint=PaintOptions(strength=strength), **look))  # type: ignore[arg-type]
+def controls(strength: float = 1.0, texture: float = 1.0, **look: object) -> Controls:
+    return Controls(["a", "b", "c"], Look(paint=PaintOptions(strength=strength, texture=texture), **look))  # type: ignore[arg-type]
 
 
 def test_keys_choose_the_next_the_previous_and_a_numbered_style() -> None:
@@ -35,6 +35,22 @@ def test_strength_stays_between_0_and_1() -> None:
     assert keys.look.paint.strength == 0
     keys.press("=")
     assert keys.look.paint.strength == 0.1
+
+
+def test_texture_paint_and_strokes() -> None:
+    keys = controls()
+    for key in "ttggikkujJ":
+        assert keys.press(key) is None
+    assert keys.look.paint.texture == 0.8
+    assert keys.look.style_options == StyleOptions(paint=0.4, stroke=2**-0.25)
+    for _ in range(20):
+        for key in "gkj":
+            keys.press(key)
+    assert keys.look.paint.texture == 0 and keys.look.style_options == StyleOptions(paint=0, stroke=0.5)
+    for _ in range(20):
+        for key in "tiu":
+            keys.press(key)
+    assert keys.look.paint.texture == 1 and keys.look.style_options == StyleOptions(paint=1, stroke=2)
 
 
 def test_hold() -> None:
@@ -78,13 +94,13 @@ def test_the_help_names_every_key() -> None:
     named = {key for line in HELP for key in line.split("\t")[0].split() if key != "-" or line.startswith("+")}
     named |= {"2", "3"}
     for key in named - {"1", "9"}:
-        keys = controls(strength=0.5, hold=4)
+        keys = controls(strength=0.5, texture=0.5, hold=4)
         before = (keys.look, keys.overlay, keys.help)
         command = keys.press(key)
         assert command or (keys.look, keys.overlay, keys.help) != before, key
     for code in [*range(33, 127), *KEY_NAMES]:
         key = KEY_NAMES.get(code, chr(code))
-        keys = controls(strength=0.5, hold=4)
+        keys = controls(strength=0.5, texture=0.5, hold=4)
         before = (keys.look, keys.overlay, keys.help)
         if keys.press(key) or (keys.look, keys.overlay, keys.help) != before:
             assert key.lower() in named | {"=", "_", "?", "escape"}, key

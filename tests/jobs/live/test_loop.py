@@ -20,8 +20,9 @@ from realtime.jobs.live.recording import ActiveRecording, free_name
 from realtime.jobs.live.resolution_controller import ResolutionController
 from realtime.media.live.camera import Shot
 from realtime.media.live.overlay import Overlay
-from realtime.options import PaintOptions
+from realtime.options import PaintOptions, StyleOptions
 from tests.helpers.clips import decoded
+from tests.helpers.live import PlainStyle
 from tests.helpers.planes import flat
 
 SIZE = (64, 48)
@@ -49,12 +50,12 @@ class Source:
         self.closed = True
 
 
-class Same:
+class Same(PlainStyle):
     """A style that changes nothing."""
 
     def __init__(self, name: str = "same", work: Callable[[Frame], object] = lambda frame: None) -> None:
-        self.name, self.ready, self.problem, self.work = name, True, "", work
-        self.takes_texture = False
+        super().__init__(name)
+        self.work = work
 
     def paint(self, frame: Frame, paint: PaintOptions) -> Frame:
         self.work(frame)
@@ -243,6 +244,31 @@ def test_the_overlay_says_why_the_chosen_style_is_not_shown_yet() -> None:
     screen = Seen(keys)
     done = session(Source(10**9, lambda n: time.sleep(0.002)), screen, [Same("first"), late], seconds=60).run()
     assert done.end == "quit"
+
+
+def test_knobs_of_the_style_that_is_shown() -> None:
+    """Sliders show what a style has; a key for what it has not says so and changes nothing."""
+    picture = Same("picture")
+    picture.knobs = {"paint", "stroke", "texture"}
+    styles = [Same("plain"), picture]
+    pressed = {3: ["i"], 5: ["n"], 8: ["i", "u", "g"], 12: ["o"]}
+    screen = Seen(lambda shown: pressed.pop(shown, []))
+    session(one_at_a_time(15, screen), screen, styles).run()
+    assert screen.overlays[3].message == "plain has no paint: a picture as the style has"
+    assert all(not overlay.sliders for overlay in screen.overlays[:5])
+    before, after = screen.overlays[6].sliders, screen.overlays[8].sliders
+    assert [slider.value for slider in before] == ["0.50", "1.00", "1.00"]
+    assert [slider.value for slider in after] == ["0.60", "1.19", "0.90"]
+    assert not screen.overlays[13].sliders
+    assert picture.wishes == [StyleOptions(), StyleOptions(paint=0.6, stroke=2**0.25)]
+
+
+def test_why_a_network_could_not_be_made_is_shown() -> None:
+    style = Same()
+    style.notice = "the picture is gone"
+    screen = Seen()
+    session(one_at_a_time(3, screen), screen, [style]).run()
+    assert screen.overlays[-1].message == "the picture is gone"
 
 
 def test_the_user_is_told_when_the_source_is_lost() -> None:

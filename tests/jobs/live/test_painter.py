@@ -14,7 +14,8 @@ from realtime.jobs.live.painter import BLEND_SECONDS, LivePainter, Look
 from realtime.jobs.live.resolution_controller import ResolutionController, ladder
 from realtime.media.convert.planes import mirror
 from realtime.media.live.camera import Shot
-from realtime.options import PaintOptions
+from realtime.options import PaintOptions, StyleOptions
+from tests.helpers.live import PlainStyle
 from tests.helpers.pans import Scene, pan
 from tests.helpers.planes import flat, noise
 
@@ -22,13 +23,12 @@ PERIOD = 1 / 30
 SOURCE = PaintOptions(strength=0)
 
 
-class Flat:
+class Flat(PlainStyle):
     """Paints everything in one brightness; takes its time on the test's clock."""
 
     def __init__(self, name: str, level: int, cost: float = 0.0) -> None:
-        self.name, self.ready, self.problem = name, True, ""
+        super().__init__(name)
         self.level, self.cost, self.calls = level, cost, 0
-        self.takes_texture = False
         self.sizes: list[tuple[int, int]] = []
 
     def paint(self, frame: Frame, paint: PaintOptions) -> Frame:
@@ -105,6 +105,23 @@ def test_strength_and_colour_reach_the_network() -> None:
     a = Flat("a", 50)
     painter(a).paint(next(shots(noise(48, 64))), Look(paint=PaintOptions(strength=0.4, keep_color=True)), PERIOD)
     assert a.last[1] == PaintOptions(strength=0.4, keep_color=True)
+
+
+def test_the_network_is_asked_for_other_amounts_and_its_making_is_no_cost_of_the_pictures() -> None:
+    """While a network is made, pictures take longer, which is no reason to paint smaller ones."""
+    a = Flat("a", 50, cost=0.02)
+    paint, source = painter(a, size=(640, 480), adapt=True), shots(noise(480, 640))
+    for _ in range(12):
+        paint.paint(next(source), Look(), PERIOD)
+    a.adjusting, a.cost = True, 0.05
+    for _ in range(30):
+        paint.paint(next(source), Look(style_options=StyleOptions(paint=0.3)), PERIOD)
+    assert a.wishes == [StyleOptions(), StyleOptions(paint=0.3)]
+    assert paint.controller.wanted is None and paint.controller.size == (640, 480)
+    a.adjusting = False
+    for _ in range(12):
+        paint.paint(next(source), Look(), PERIOD)
+    assert paint.controller.wanted is not None  # it stays slow: that is a reason
 
 
 def test_split_mirror_and_freeze() -> None:

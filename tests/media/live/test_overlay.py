@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime.media.live.overlay import Overlay, draw
+from realtime.media.live.overlay import Overlay, Slider, draw
 
 
 def blank(height: int = 360, width: int = 640, value: int = 150) -> np.ndarray:
@@ -48,10 +48,31 @@ def test_the_help_covers_the_picture_in_two_columns() -> None:
     assert gaps.max() > 10  # between the keys and what they do
 
 
+def test_sliders_are_below_the_lines_and_show_their_values() -> None:
+    def drawn(place: float, value: str = "0.50") -> np.ndarray:
+        picture = blank()
+        draw(
+            cv2, picture, Overlay(("one line",), sliders=(Slider("paint", place, value), Slider("stroke", 0.5, "1.00")))
+        )
+        return picture
+
+    lines = blank()
+    draw(cv2, lines, Overlay(("one line",)))
+    low, high = drawn(0.0), drawn(1.0)
+    below = np.argwhere((lines != 150).any(2)).max(0)[0] + 1
+    assert np.array_equal(low[:below], lines[:below])
+    assert (low[below : below + 60] != 150).any()
+    changed = np.argwhere((low != high).any(2))
+    rows, columns = np.ptp(changed, axis=0)
+    assert rows < 20 and 60 < columns < 160  # the first bar
+    value = np.argwhere((drawn(0.0) != drawn(0.0, "0.99")).any(2))
+    assert value.min(0)[1] > changed.max(0)[1]
+
+
 @pytest.mark.parametrize("size", [(48, 64), (17, 33), (2160, 3840)])
 def test_any_size_of_picture(size: tuple[int, int]) -> None:
     picture = blank(*size)
     lines = ("a rather long line of text that does not fit", "Größe: ünïcode")
-    draw(cv2, picture, Overlay(lines, "message", recording=True))
+    draw(cv2, picture, Overlay(lines, "message", recording=True, sliders=(Slider("paint", 0.3, "0.30"),)))
     draw(cv2, picture, Overlay(help=lines))
     assert picture.shape == (*size, 3)
