@@ -75,7 +75,7 @@ def sliced_errors(values: Tensor, target: Tensor, directions: Tensor) -> Tensor:
 
 def sampled(tap: Tensor, places: Tensor) -> Tensor:
     """(N, C, h, w) at some positions, counted row by row: (N, C, samples)."""
-    return tap.permute(0, 2, 3, 1).flatten(1, 2)[:, places].transpose(1, 2)
+    return tap.permute(0, 2, 3, 1).flatten(1, 2).index_select(1, places).transpose(1, 2)
 
 
 def moved_errors(again: Tensor, first: Tensor, positions: Tensor, border: int) -> Tensor:
