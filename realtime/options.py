@@ -416,7 +416,32 @@ class TrainFiles(OverwriteOption):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainOptions(TorchOptions, LossNetworkOptions):
+class TrainingOptions(TorchOptions):
+    """Base of the options of both trainers."""
+
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = _device("auto", "Number format of the training.")
+    seed: int = _run(0, "Seed of all random numbers.", metavar="N")
+    learning_rate: float = _run(1e-3, "Highest learning rate.", above=0, metavar="LR")
+
+    gamut: float = _losses(10.0, "Weight of values outside 0..1.", minimum=0, metavar="W")
+
+    width: int | None = _network(
+        None, "Channels at 1/4 size.", minimum=1, metavar="N", shown_default="that of the start, or the usual network's"
+    )
+    body: int | None = _network(
+        None, "Channels of the body.", minimum=1, metavar="N", shown_default="that of the start, or the usual network's"
+    )
+    dilations: tuple[int, ...] | None = _network(
+        None,
+        "One residual block for each.",
+        metavar="A,B,...",
+        read=read_whole_numbers,
+        shown_default="that of the start, or the usual network's",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(TrainingOptions, LossNetworkOptions):
     """Options of training a network for one painting. docs/training.md explains the losses.
 
     Every loss is normalised, so that a weight means the same for any painting and any loss network. Weights of layers
@@ -434,15 +459,12 @@ class TrainOptions(TorchOptions, LossNetworkOptions):
     minutes: float | None = _run(
         None, "Stop after this time; --resume continues.", minimum=0, metavar="N", shown_default="no limit"
     )
-    seed: int = _run(0, "Seed of all random numbers.", metavar="N")
-    learning_rate: float = _run(1e-3, "Highest learning rate.", above=0, metavar="LR")
     batch: int = _run(2, "Pictures at once, on each device.", minimum=1, metavar="N")
     accumulate: int = _run(1, "Batches in one step.", minimum=1, metavar="N")
     freeze_norm: float = _run(
         0.6, "Part of the run after which batch norms are constants.", minimum=0, maximum=1, metavar="0..1"
     )
     log_dir: Path | None = _run(None, "Write logs for TensorBoard there.", metavar="DIR")
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = _device("auto", "Number format of the training.")
 
     content_weight: float = _losses(1.0, "Weight of the content.", minimum=0, metavar="W")
     content_layers: tuple[float, ...] = _losses(
@@ -458,7 +480,6 @@ class TrainOptions(TorchOptions, LossNetworkOptions):
     style_pool: int = _losses(1, "Crops that share one Gram matrix.", minimum=1, metavar="N")
     style_size: int = _losses(384, "Short side of the painting.", minimum=64, metavar="PX")
     local_style: float = _losses(0.0, "Weight of the style in each tile of 128 px.", minimum=0, metavar="W")
-    gamut: float = _losses(10.0, "Weight of values outside 0..1.", minimum=0, metavar="W")
     tv: float = _losses(0.0, "Weight of total variation.", minimum=0, metavar="W")
     grid: float = _losses(0.0, "Weight of patterns at the periods of the network's cells.", minimum=0, metavar="W")
     temporal: float = _losses(0.0, "Weight of temporal consistency under motion.", minimum=0, metavar="W")
@@ -477,19 +498,6 @@ class TrainOptions(TorchOptions, LossNetworkOptions):
     )
     variants: int = _crops(3, "Crops of each picture, used in turn.", minimum=1, metavar="N")
 
-    width: int | None = _network(
-        None, "Channels at 1/4 size.", minimum=1, metavar="N", shown_default="that of the start, or the usual network's"
-    )
-    body: int | None = _network(
-        None, "Channels of the body.", minimum=1, metavar="N", shown_default="that of the start, or the usual network's"
-    )
-    dilations: tuple[int, ...] | None = _network(
-        None,
-        "One residual block for each.",
-        metavar="A,B,...",
-        read=read_whole_numbers,
-        shown_default="that of the start, or the usual network's",
-    )
     norm: Norm | None = _network(
         None,
         "Normalisation; instance norm uses the whole picture, batch norm becomes constants.",
@@ -552,7 +560,7 @@ class AnyTrainFiles(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnyTrainOptions(TorchOptions):
+class AnyTrainOptions(TrainingOptions):
     """Options of training the network for any painting. docs/training.md explains the losses.
 
     Errors of content and style are relative to their targets, so that a weight means the same for any painting. How
@@ -561,19 +569,15 @@ class AnyTrainOptions(TorchOptions):
 
     steps: int | None = _run(None, "Steps of the whole run.", minimum=1, metavar="N", shown_default="no limit")
     minutes: float | None = _run(
-        None, "Time of the whole run; the learning rate falls over it.", above=0, metavar="N", shown_default="60"
+        None, "Time of the whole run; the learning rate falls over it.", minimum=0, metavar="N", shown_default="60"
     )
     start: str | None = _run(None, "Network to start from.", metavar="FILE", flags=("--from",))
-    seed: int = _run(0, "Seed of all random numbers.", metavar="N")
-    learning_rate: float = _run(1e-3, "Highest learning rate.", above=0, metavar="LR")
-    precision: Literal["auto", "fp32", "bf16"] = _device("auto", "Number format of the training.")
     memory: float = _device(8.0, "Most gigabytes for pictures; of more, some are left out.", above=0, metavar="GB")
 
     features: Path | None = _losses(None, "VGG-19 weights.", metavar="FILE", shown_default="those that come along")
     swd: float = _losses(0.3, "Weight of sliced Wasserstein distances of features.", minimum=0, metavar="W")
     tile: float = _losses(0.2, "Weight of the style in each tile of 64 px.", minimum=0, metavar="W")
     palette: float = _losses(0.2, "Weight of the distance between the colours.", minimum=0, metavar="W")
-    gamut: float = _losses(10.0, "Weight of values outside 0..1.", minimum=0, metavar="W")
     grid: float = _losses(0.02, "Weight of patterns at the periods of the network's cells.", minimum=0, metavar="W")
     temporal: float = _losses(40.0, "Weight of temporal consistency under motion.", minimum=0, metavar="W")
     noise: float = _losses(0.02, "Sensor noise between the two views, 0 to 1.", minimum=0, metavar="SIGMA")
@@ -581,7 +585,7 @@ class AnyTrainOptions(TorchOptions):
     size: int | None = _crops(
         None,
         "Side of the crops, a multiple of 8.",
-        minimum=80,
+        minimum=64,
         metavar="PX",
         shown_default="192, on a GPU 256",
     )
@@ -603,20 +607,6 @@ class AnyTrainOptions(TorchOptions):
         shown_default="as the roots of their numbers of pictures",
     )
     sources: str = _any_painting("", "Sources and licences of the pictures, for the card.", metavar="TEXT")
-
-    width: int | None = _network(
-        None, "Channels at 1/4 size.", minimum=1, metavar="N", shown_default="that of the start, or the usual network's"
-    )
-    body: int | None = _network(
-        None, "Channels of the body.", minimum=1, metavar="N", shown_default="that of the start, or the usual network's"
-    )
-    dilations: tuple[int, ...] | None = _network(
-        None,
-        "One residual block for each.",
-        metavar="A,B,...",
-        read=read_whole_numbers,
-        shown_default="that of the start, or the usual network's",
-    )
 
     warmup: int = _run(300, "Steps in which the learning rate rises.", minimum=0, python_only=True)
     clip: float = _run(1.0, "Bound of the gradient's norm.", above=0, python_only=True)

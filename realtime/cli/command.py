@@ -69,7 +69,7 @@ def expanded(function: Callable[..., None]) -> Callable[..., None]:
     hints = get_type_hints(function, include_extras=True)
     groups: dict[str, type[Options]] = {}
     given_name: str | None = None
-    single: set[str] = set()
+    single: dict[str, Field] = {}
     shared: set[str] = set()
     parameters: list[Parameter] = [Parameter("context", Parameter.KEYWORD_ONLY, annotation=typer.Context)]
     for parameter in signature(function).parameters.values():
@@ -77,9 +77,13 @@ def expanded(function: Callable[..., None]) -> Callable[..., None]:
         if isinstance(kind, type) and issubclass(kind, Options):
             groups[parameter.name] = kind
             declared = [field for field in kind.fields() if not field.info.python_only]
-            shared |= {field.name for field in declared if field.name in single}
+            again = [field for field in declared if field.name in single]
+            different = [field.flag for field in again if _accepts(field) != _accepts(single[field.name])]
+            if different:  # a value that one class takes and another refuses would be refused for both
+                raise TypeError(f"{function.__name__}: {', '.join(different)}: {kind.__name__} accepts other values")
+            shared |= {field.name for field in again}
             parameters += [_parameter(field) for field in declared if field.name not in single]
-            single |= {field.name for field in declared}
+            single |= {field.name: field for field in declared if field.name not in single}
         elif kind is Given:
             given_name = parameter.name
         else:
@@ -113,6 +117,13 @@ def expanded(function: Callable[..., None]) -> Callable[..., None]:
     run.__signature__ = signature(function).replace(parameters=parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     return run
+
+
+def _accepts(declared: Field) -> tuple[Any, ...]:
+    """What decides which values an option accepts, and under which name."""
+    info = declared.info
+    bounds = (info.minimum, info.maximum, info.above, info.below)
+    return declared.flag, declared.single_type, declared.repeated, info.read, bounds
 
 
 def _parameter(declared: Field) -> Parameter:

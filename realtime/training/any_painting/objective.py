@@ -89,7 +89,8 @@ class Objective:
         whole = style[0] + c.swd * style[1] + c.tile * style[2] + c.palette * style[3]
         share = terms.spread(1 / (whole.detach().view(-1, count).mean(1) + LEAST_STYLE_ERROR), count)
         loss = (share * (terms.spread(content_weight(batch.paint), count) * content + whole)).mean()
-        gamut, grid = losses.gamut_error(painted).mean(), losses.grid_error(shown)
+        gamut = losses.gamut_error(painted).mean()
+        grid = losses.grid_error(shown) if c.grid else torch.zeros_like(gamut)
         temporal = self._temporal(photographs, painted, batch, count)
         loss = loss + c.gamut * gamut + c.grid * grid + c.temporal * temporal
         parts = [content.mean(), *style.mean(1), gamut, grid, temporal]

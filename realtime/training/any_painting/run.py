@@ -19,6 +19,9 @@ STEERING = frozenset("steps minutes device threads memory save_minutes preview_m
 NETWORK_OPTIONS = ("width", "body", "dilations")
 """The options that make the architecture."""
 
+GRID_SIDE = 80
+"""Side in pixels of the smallest crops whose spectrum tells patterns from what is beside them."""
+
 MINUTES = 60.0
 """Length of a run where nobody says."""
 
@@ -70,12 +73,16 @@ class AnyTrainRun:
             raise InputError(f"{options.start}: a run that starts from a network keeps its width, body and dilations")
         if options.shares is not None and len(options.shares) != len(folders):
             raise InputError(f"shares: {len(options.shares)} shares for {len(folders)} folders of paintings")
+        if options.precision == "fp16":
+            raise InputError("precision fp16: is for training on one painting; choose auto, fp32 or bf16")
         on_gpu = choose_device(options.device).type == "cuda"
         chosen: dict[str, Any] = {
             "paintings": options.paintings or (16 if on_gpu else 4),
             "size": options.size or (256 if on_gpu else 192),
             "minutes": options.minutes or (None if options.steps else MINUTES),
         }
+        if options.grid and chosen["size"] < GRID_SIDE:
+            raise InputError(f"size {chosen['size']}: the grid's loss needs {GRID_SIDE} pixels; --grid 0 leaves it out")
         return cls(folders, content, hold_out, output, options.replace(**chosen), architecture, known.kernels)
 
     @property

@@ -1,0 +1,48 @@
+"""Folders of pictures, and a small run on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from realtime.options import AnyTrainOptions
+from realtime.training.any_painting.features import load_features
+from realtime.training.any_painting.run import AnyTrainRun
+from realtime.transnet.hypernetwork import Encoder
+from tests.helpers.pictures import paint
+
+SMALL = {"width": 8, "body": 8, "dilations": (1,), "size": 80, "paintings": 2, "contents": 1, "reuse": 2}
+"""Options of a run that is as small as runs can be."""
+
+
+@pytest.fixture(scope="session")
+def paintings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("any") / "paintings"
+    (folder / "deeper").mkdir(parents=True)
+    for i in range(3):
+        paint(folder / f"{i}.png", i, (120, 100))
+    paint(folder / "deeper" / "long.JPG", 3, (200, 90))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("any") / "photographs"
+    folder.mkdir()
+    for i in range(4):
+        paint(folder / f"{i}.png", 10 + i)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def encoder() -> Encoder:
+    """The one that comes along, in fp32."""
+    return load_features(None, torch.device("cpu"), torch.float32)
+
+
+@pytest.fixture
+def small(tmp_path: Path, paintings: Path, photographs: Path) -> AnyTrainRun:
+    options = AnyTrainOptions(**SMALL, steps=4, warmup=1, precision="fp32", device="cpu", threads=1)  # type: ignore[arg-type]
+    return AnyTrainRun.new((paintings,), photographs, tmp_path / "any.safetensors", options)
