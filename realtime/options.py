@@ -594,7 +594,7 @@ class AnyTrainOptions(TrainingOptions):
     )
     contents: int = _any_painting(2, "Photographs for each painting of a step.", minimum=1, metavar="N")
     reuse: int = _any_painting(
-        4, "Steps that take part of what was computed of a picture, on average.", minimum=1, metavar="N"
+        4, "Times that what was computed of a picture is used, on average.", minimum=1, metavar="N"
     )
     mix: float = _any_painting(
         0.1, "Share of the paintings that are mixed with another.", minimum=0, maximum=1, metavar="0..1"
@@ -613,6 +613,7 @@ class AnyTrainOptions(TrainingOptions):
     ema: float = _run(
         0.999, "Decay of the moving average of the weights; the average is saved.", minimum=0, below=1, python_only=True
     )
+    pool: int = _run(16, "Steps after which a picture is replaced by a new one.", minimum=1, python_only=True)
     save_minutes: float = _run(2.0, "Minutes from one file to the next.", minimum=0, python_only=True)
     preview_minutes: float = _run(5.0, "Minutes from one preview to the next.", minimum=0, python_only=True)
 

@@ -96,13 +96,13 @@ def _train_any(
     from realtime.training.any_painting.run import AnyTrainRun
     from realtime.training.any_painting.trainer import resume_any, train_any
 
-    report = None if quiet else _any_reporter()
+    report, note = (None, None) if quiet else (_any_reporter(), say)
     if files.resume is not None:
         changes = {f.name: getattr(options, f.name) for f in AnyTrainOptions.fields() if f.name in given}
-        return resume_any(files.resume, options=changes, report=report)
+        return resume_any(files.resume, options=changes, report=report, note=note)
     assert files.content is not None and files.output is not None
     run = AnyTrainRun.new(any_files.any, files.content, files.output, options, hold_out=any_files.hold_out)
-    return train_any(run, overwrite=files.overwrite, report=report)
+    return train_any(run, overwrite=files.overwrite, report=report, note=note)
 
 
 def _reporter() -> Callable[[TrainProgress], None]:

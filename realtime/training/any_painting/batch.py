@@ -20,8 +20,8 @@ SHIFT = 12
 WARPED = 0.25
 """Share of the motions that are no shifts by whole pixels: turned, zoomed."""
 
-BORDER = 8
-"""Pixels at the border of moved pictures that do not count."""
+BORDER = 16
+"""Pixels at the border of moved pictures that do not count: there the network sees what is beyond in one of them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,14 +104,18 @@ class BatchShape:
         def normal(*shape: int) -> Tensor:
             return torch.randn(*shape, generator=generator, device=device)
 
+        def distinct(limit: int, count: int) -> Tensor:
+            order = torch.rand(limit, generator=generator, device=device).argsort()
+            return order.repeat(-(-count // limit))[:count]  # again from the beginning, where there are too few
+
         p, n, size = self.paintings, self.paintings * self.contents, self.size
         shift = (whole(2 * SHIFT + 1, p, 2) - SHIFT).float()
         layers = [(128, size // 2), (256, size // 4), (512, size // 8)]
         return Batch(
-            paintings=whole(self.slots[0], 2, p),
+            paintings=torch.stack([distinct(self.slots[0], p), whole(self.slots[0], p)]),
             mix=uniform(p) * (uniform(p) < self.mix),
             paint=uniform(p),
-            photographs=whole(self.slots[1], n),
+            photographs=distinct(self.slots[1], n),
             origins=uniform(n, 2) * 2 * FIELD_SIDE,
             shift=shift,
             positions=_moved(size, shift, (uniform(p) < WARPED).float(), uniform(p, 2) * 2 - 1),

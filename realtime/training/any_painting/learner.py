@@ -153,7 +153,7 @@ class Learner:
     def _step(self, batch: Batch) -> Tensor:
         self.optimizer.zero_grad(set_to_none=True)
         loss, reported = self.loss(batch)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         if dist.is_initialized():
             self._mean_of_processes()
         norm = nn.utils.clip_grad_norm_(self.parameters, self.clip, foreach=True)

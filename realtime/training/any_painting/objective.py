@@ -115,17 +115,17 @@ class Objective:
     def _targets(self, batch: Batch) -> Targets:
         """Of the batch's paintings, and of mixtures of two where there are any."""
         pool, (first, second) = self.paintings, batch.paintings.unbind()
-        codes = [
+        code, other = (
             self.network.code(
                 self.network.statistics_of([m[at] for m in pool.means], [v[at] for v in pool.covariances]),
                 batch.paint,
                 pool.strokes[at],
             )
             for at in (first, second)
-        ]
+        )
         mix, lots = batch.mix, batch.lots[None, :, None] < batch.mix[:, None, None]
         return Targets(
-            torch.lerp(*codes, mix[:, None]),
+            torch.lerp(code, other, mix[:, None]),
             [torch.lerp(g[first], g[second], mix[:, None, None]) for g in pool.grams],
             [torch.where(lots, s[second], s[first]) for s in pool.samples],
             torch.where(lots, pool.colours[second], pool.colours[first]),

@@ -15,6 +15,7 @@ from torch import Tensor
 from realtime.errors import InputError
 from realtime.media.convert.rgb import resize_image
 from realtime.media.files.stills import read_image
+from realtime.memory import give_back_memory
 from realtime.training.data import SMALLEST, find_pictures
 
 PAINTING_SIDE = 320
@@ -25,6 +26,9 @@ LONG = 1.25
 
 THREADS = 8
 """Files that are read at once."""
+
+AT_ONCE = 64
+"""Files that are read ahead of who uses them."""
 
 THUMBNAIL = 64
 """Side in pixels of the thumbnails that are compared, whatever the picture's shape."""
@@ -105,11 +109,12 @@ def read_pictures(paths: Sequence[Path], side: int, long: float | None = None) -
             return error
 
     with ThreadPoolExecutor(THREADS) as pool:
-        for found in pool.map(read, paths):
-            if isinstance(found, InputError):
-                log.warning("left out: %s", found)
-            else:
-                yield found
+        for first in range(0, len(paths), AT_ONCE):  # a few at a time: the caller may be slower than the threads
+            for found in pool.map(read, paths[first : first + AT_ONCE]):
+                if isinstance(found, InputError):
+                    log.warning("left out: %s", found)
+                else:
+                    yield found
 
 
 def room_for(folders: Sequence[Sequence[Path]], side: int, gigabytes: float) -> list[list[Path]]:
@@ -128,24 +133,34 @@ def room_for(folders: Sequence[Sequence[Path]], side: int, gigabytes: float) -> 
     return kept
 
 
-def hold(reads: Iterable[Iterable[Read]], folders: Sequence[Path]) -> Pictures:
+def hold(reads: Iterable[Iterable[Read]], folders: Sequence[Path], files: int, side: int) -> Pictures:
     """Pictures of several folders in one tensor on the CPU.
+
+    Args:
+        reads: of each folder.
+        folders: for messages.
+        files: how many there are at most, of all folders.
+        side: of the squares.
 
     Raises:
         InputError: none of the pictures of a folder can be used.
     """
-    values: list[Tensor] = []
-    counts, files = [], []
+    values = torch.empty(2 * files, 3, side, side, dtype=torch.uint8)  # takes memory only where it is written
+    counts, numbers = [], []
+    end = 0
     for folder, found in zip(folders, reads, strict=True):
-        before, number = len(values), 0
+        begin, number = end, 0
         for read in found:
             number += 1
-            values += [torch.from_numpy(square).permute(2, 0, 1) for square in read.squares]
+            for square in read.squares:
+                values[end] = torch.from_numpy(square).permute(2, 0, 1)
+                end += 1
         if not number:
             raise InputError(f"{folder}: none of its pictures can be used")
-        counts.append(len(values) - before)
-        files.append(number)
-    return Pictures(torch.stack(values), tuple(counts), tuple(files))
+        counts.append(end - begin)
+        numbers.append(number)
+    give_back_memory()
+    return Pictures(values[:end], tuple(counts), tuple(numbers))
 
 
 def load_contents(folder: Path, side: int, gigabytes: float) -> Pictures:
@@ -155,4 +170,4 @@ def load_contents(folder: Path, side: int, gigabytes: float) -> Pictures:
         InputError: there is no such folder, or no picture in it.
     """
     (paths,) = room_for([find_pictures(folder)], side, gigabytes)
-    return hold([read_pictures(paths, side)], [folder])
+    return hold([read_pictures(paths, side)], [folder], len(paths), side)

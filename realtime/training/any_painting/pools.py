@@ -11,6 +11,7 @@ Pools stay where they are in memory: a CUDA graph knows their places.
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,9 +29,6 @@ once."""
 
 SAMPLES = 1024
 """Positions of a picture whose features and colours stand for all in sliced Wasserstein distances."""
-
-TURNS = 8
-"""Looks that a pool holds."""
 
 MARGIN = 16
 """Border in pixels that photographs have beyond the crop, for its motion."""
@@ -76,15 +74,48 @@ def random_squares(pictures: Tensor, smallest: float, chance: random.Random, gen
     return torch.where(mirrored, cut.flip(3), cut)
 
 
-class PaintingPool:
-    """Paintings that were looked at lately.
+class Pool(ABC):
+    """Pictures that were looked at lately; the newest look takes the place of the oldest.
 
     Args:
         encoder: on the device.
         pictures: on the device.
-        shares: of the folders; they add up to 1.
-        fresh: paintings in a look.
+        fresh: pictures in a look.
+        turns: looks that the pool holds.
         seed: of the run.
+
+    Attributes:
+        slots: number of pictures.
+    """
+
+    def __init__(self, encoder: Encoder, pictures: Pictures, fresh: int, turns: int, seed: Seed) -> None:
+        self.encoder, self.pictures, self.fresh, self.turns, self.seed = encoder, pictures, fresh, turns, seed
+        self.slots, self.device = turns * fresh, pictures.values.device
+
+    def fill(self, step: int) -> None:
+        """Make the pool as it is before a step."""
+        for number in range(step, step + self.turns):
+            self.look(number)
+
+    @abstractmethod
+    def look(self, number: int) -> None:
+        """Look at new pictures.
+
+        Args:
+            number: of the look. That of step n is n + `turns`, after it.
+        """
+
+    def place(self, number: int) -> slice:
+        """The slots of a look."""
+        turn = number % self.turns
+        return slice(turn * self.fresh, (turn + 1) * self.fresh)
+
+
+class PaintingPool(Pool):
+    """Paintings that were looked at lately; see `Pool`.
+
+    Args:
+        shares: of the folders; they add up to 1.
 
     Attributes:
         means, covariances: of the encoder's layers at `PICTURE_SIDE`, for `HyperNetwork.statistics_of`: (slots, C) and
@@ -95,10 +126,11 @@ class PaintingPool:
         strokes: (slots,), size of the strokes.
     """
 
-    def __init__(self, encoder: Encoder, pictures: Pictures, shares: Sequence[float], fresh: int, seed: Seed) -> None:
-        self.encoder, self.pictures, self.fresh, self.seed = encoder, pictures, fresh, seed
-        device = self.device = pictures.values.device
-        slots = self.slots = TURNS * fresh
+    def __init__(
+        self, encoder: Encoder, pictures: Pictures, shares: Sequence[float], fresh: int, turns: int, seed: Seed
+    ) -> None:
+        super().__init__(encoder, pictures, fresh, turns, seed)
+        slots, device = self.slots, self.device
         dtype = next(encoder.parameters()).dtype
         channels = (64, 128, 256, 512)
         self.means = [torch.zeros(slots, c, device=device) for c in channels]
@@ -111,20 +143,11 @@ class PaintingPool:
         counts = torch.tensor(pictures.counts, device=device)
         self._counts, self._firsts = counts, counts.cumsum(0) - counts
 
-    def fill(self, step: int) -> None:
-        """Make the pool as it is before a step."""
-        for number in range(step, step + TURNS):
-            self.look(number)
-
     @torch.no_grad()
     def look(self, number: int) -> None:
-        """Look at new paintings in the place of the oldest ones.
-
-        Args:
-            number: of the look. That of step n is n + `TURNS`, after it.
-        """
+        """Look at new paintings; see `Pool.look`."""
         chance, generator = self.seed.host("painting", number), self.seed.device(self.device, "painting", number)
-        n, place = self.fresh, slice(number % TURNS * self.fresh, (number % TURNS + 1) * self.fresh)
+        n, place = self.fresh, self.place(number)
         folder = torch.multinomial(self._shares, n, replacement=True, generator=generator)
         which = torch.rand(n, generator=generator, device=self.device) * self._counts[folder]
         chosen = self.pictures.values[self._firsts[folder] + which.long()]
@@ -153,15 +176,11 @@ class PaintingPool:
         return flat[:, torch.randint(flat.shape[1], (SAMPLES,), generator=generator, device=self.device)]
 
 
-class PhotographPool:
-    """Photographs that were looked at lately.
+class PhotographPool(Pool):
+    """Photographs that were looked at lately; see `Pool`.
 
     Args:
-        encoder: on the device.
-        pictures: on the device, of one folder.
         size: of the crops that are painted.
-        fresh: photographs in a look.
-        seed: of the run.
 
     Attributes:
         values: (slots, 3, size + 2 MARGIN, size + 2 MARGIN) in 0..1.
@@ -169,26 +188,20 @@ class PhotographPool:
         variances: (slots,), of these.
     """
 
-    def __init__(self, encoder: Encoder, pictures: Pictures, size: int, fresh: int, seed: Seed) -> None:
-        self.encoder, self.pictures, self.fresh, self.seed = encoder, pictures, fresh, seed
-        device = self.device = pictures.values.device
-        slots = self.slots = TURNS * fresh
+    def __init__(self, encoder: Encoder, pictures: Pictures, size: int, fresh: int, turns: int, seed: Seed) -> None:
+        super().__init__(encoder, pictures, fresh, turns, seed)
+        slots, device = self.slots, self.device
         side = self.side = size + 2 * MARGIN
         dtype = next(encoder.parameters()).dtype
         self.values = torch.zeros(slots, 3, side, side, device=device)
         self.features = torch.zeros(slots, 512, size // 8, size // 8, device=device, dtype=dtype)
         self.variances = torch.ones(slots, device=device)
 
-    def fill(self, step: int) -> None:
-        """Make the pool as it is before a step."""
-        for number in range(step, step + TURNS):
-            self.look(number)
-
     @torch.no_grad()
     def look(self, number: int) -> None:
-        """Look at new photographs in the place of the oldest ones; see `PaintingPool.look`."""
+        """Look at new photographs; see `Pool.look`."""
         chance, generator = self.seed.host("photograph", number), self.seed.device(self.device, "photograph", number)
-        place = slice(number % TURNS * self.fresh, (number % TURNS + 1) * self.fresh)
+        place = self.place(number)
         chosen = torch.randint(len(self.pictures.values), (self.fresh,), generator=generator, device=self.device)
         values = resized(random_squares(self.pictures.values[chosen], 0.6, chance, generator), self.side)
         features = self.encoder(middle(values))[3]

@@ -6,7 +6,8 @@ import hashlib
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +32,14 @@ from realtime.training.any_painting.pictures import (
     read_pictures,
     room_for,
 )
-from realtime.training.any_painting.pools import MARGIN, TURNS, PaintingPool, PhotographPool, Seed
+from realtime.training.any_painting.pools import MARGIN, PaintingPool, PhotographPool, Seed
 from realtime.training.any_painting.preview import Preview
 from realtime.training.any_painting.processes import Processes
 from realtime.training.any_painting.run import AnyTrainRun
 from realtime.training.any_painting.state import AnyState
 from realtime.training.data import find_pictures
 from realtime.training.signals import stopping
-from realtime.transnet.hypernetwork import AnyPaintingCard, HyperNetwork, load_any_painting, save_any_painting
+from realtime.transnet.hypernetwork import AnyPaintingCard, Encoder, HyperNetwork, load_any_painting, save_any_painting
 
 CHECK_EVERY = 8
 """Steps on CUDA after which the host waits for the device, so that the clock does not run ahead of it."""
@@ -47,17 +48,21 @@ SMOOTH = 0.02
 """Share of the newest step in the losses that are reported."""
 
 Report = Callable[[AnyTrainProgress], None]
+Note = Callable[[str], None]
 
 log = logging.getLogger(__name__)
 
 
-def train_any(run: AnyTrainRun, *, overwrite: bool = False, report: Report | None = None) -> AnyTrainSummary:
+def train_any(
+    run: AnyTrainRun, *, overwrite: bool = False, report: Report | None = None, note: Note | None = None
+) -> AnyTrainSummary:
     """Train the network for any painting.
 
     Args:
         run: what to train.
         overwrite: replace a file that exists.
         report: called after each step whose numbers are known.
+        note: called with what is worth knowing: what was read, what was held out.
 
     Raises:
         InputError: a file or an option is wrong.
@@ -70,31 +75,50 @@ def train_any(run: AnyTrainRun, *, overwrite: bool = False, report: Report | Non
         raise InputError(f"{output.parent}: no such folder")
     if output.exists() and not overwrite:
         raise InputError(f"{output}: exists; replace it with --overwrite, or continue its run with --resume {output}")
-    return _train(run, None, report)
+    return _train(run, None, report, note)
 
 
 def resume_any(
-    output: Path, *, options: Mapping[str, Any] | None = None, report: Report | None = None
+    output: Path,
+    *,
+    options: Mapping[str, Any] | None = None,
+    report: Report | None = None,
+    note: Note | None = None,
 ) -> AnyTrainSummary:
     """Continue a run.
 
     Args:
         output: the file that the run writes; its state lies beside it.
         options: that are to be other than before; see `AnyTrainRun.changed`.
-        report: see `train_any`.
+        report, note: see `train_any`.
 
     Raises:
         InputError: there is no state, it is damaged, or an option would change the recipe.
         RestyleError: see `train_any`.
     """
     state = AnyState.read(output)
-    return _train(state.run.changed(options or {}), state, report)
+    return _train(state.run.changed(options or {}), state, report, note)
 
 
-def _train(run: AnyTrainRun, state: AnyState | None, report: Report | None) -> AnyTrainSummary:
+def _train(run: AnyTrainRun, state: AnyState | None, report: Report | None, note: Note | None) -> AnyTrainSummary:
     with using_threads(run.options.threads or torch.get_num_threads()), torch.random.fork_rng(devices=[]):
-        with Processes(run.options.device) as processes:
-            return AnyTrainer(run, processes, state).train(report)
+        with Processes(run.options.device) as processes, _fast_kernels(processes.device):
+            return AnyTrainer(run, processes, state, note).train(report)
+
+
+@contextmanager
+def _fast_kernels(device: torch.device) -> Iterator[None]:
+    """On CUDA: kernels chosen by measurement, products of fp32 in TF32. Sizes of pictures are few."""
+    if device.type != "cuda":
+        yield
+        return
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=True):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 class AnyTrainer:
@@ -104,35 +128,34 @@ class AnyTrainer:
         run: what to train.
         processes: that train together.
         state: where to continue; None begins.
+        note: see `train_any`.
     """
 
-    def __init__(self, run: AnyTrainRun, processes: Processes, state: AnyState | None = None) -> None:
+    def __init__(
+        self, run: AnyTrainRun, processes: Processes, state: AnyState | None = None, note: Note | None = None
+    ) -> None:
         self.run, self.options, self.processes = run, run.options, processes
-        device = self.device = processes.device
+        self.device, self.note = processes.device, note if note and not processes.rank else _no_note
         c = self.options
         if state is not None and state.processes != processes.count:
             raise InputError(f"{run.output}: the run to resume had {state.processes} processes, not {processes.count}")
-        self.precision = precision_of(c.precision, device)
+        self.precision = precision_of(c.precision, self.device)
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
-        encoder = load_features(c.features, device, dtype)
+        encoder = load_features(c.features, self.device, dtype)
         torch.manual_seed(c.seed)
         network = load_any_painting(Path(c.start))[0] if c.start and state is None else self._new_network()
-        network.to(device).train()
+        network.to(self.device).train()
         self.held_out = HeldOut(run.hold_out)
-        paintings, contents = self._load_pictures()
-        self.pictures = paintings, contents
-        seed = Seed(c.seed, processes.rank)
-        fresh = [max(1, math.ceil(count / c.reuse)) for count in (run.paintings, run.paintings * c.contents)]
-        self.paintings = PaintingPool(encoder, paintings, self._shares(paintings), fresh[0], seed)
-        self.photographs = PhotographPool(encoder, contents, run.size, fresh[1], seed)
+        self.pictures = self._load_pictures()
+        self.seed = Seed(c.seed, processes.rank)
+        self.paintings, self.photographs = self._pools(encoder)
         slots = self.paintings.slots, self.photographs.slots
         self.shape = BatchShape(run.paintings, c.contents, run.size, slots, c.mix, c.noise)
-        self.seed = seed
         # On the CPU bf16 pays for the large loss network only; in the small ones gradients of bf16 overflowed.
-        compute = dtype if device.type == "cuda" else torch.float32
+        compute = dtype if self.device.type == "cuda" else torch.float32
         objective = Objective(c, network, encoder, self.paintings, self.photographs, compute)
         self.learner = Learner(network, objective, c.clip)
-        self.preview = Preview(encoder, paintings, contents)
+        self.preview = Preview(encoder, *self.pictures)
         self.step, self.seconds = 0, 0.0
         if state is not None:
             self._restore(state)
@@ -140,10 +163,24 @@ class AnyTrainer:
         self.photographs.fill(self.step)
         if state is None and c.start is None:
             self._set_scales()
-        self.note = self.learner.record(self._batch()) if device.type == "cuda" else None
-        if self.note:
-            log.warning("the step runs without a CUDA graph: %s", self.note)
-        self._running = torch.zeros(len(TERMS) + 1, device=device)
+        self.recorded = self.device.type == "cuda" and self._record()
+        self._running = torch.zeros(len(TERMS) + 1, device=self.device)
+
+    def _record(self) -> bool:
+        """Record the step as a CUDA graph. False where that is not possible: steps then run as they are."""
+        reason = self.learner.record(self._batch())
+        if reason:
+            log.warning("the step runs without a CUDA graph, and slower: %s", reason)
+        return reason is None
+
+    def _pools(self, encoder: Encoder) -> tuple[PaintingPool, PhotographPool]:
+        c, run = self.options, self.run
+        paintings, contents = self.pictures
+        fresh = [max(1, math.ceil(count / c.reuse)) for count in (run.paintings, run.paintings * c.contents)]
+        return (
+            PaintingPool(encoder, paintings, self._shares(paintings), fresh[0], c.pool, self.seed),
+            PhotographPool(encoder, contents, run.size, fresh[1], c.pool, self.seed),
+        )
 
     def _new_network(self) -> HyperNetwork:
         return HyperNetwork(self.run.architecture, self.run.kernels)
@@ -155,13 +192,12 @@ class AnyTrainer:
         found = [find_pictures(folder) for folder in run.folders]
         left = c.memory - contents.values.numel() / 2**30
         kept = room_for(found, PAINTING_SIDE, left)
-        paintings = hold(
-            [self.held_out.filter(read_pictures(paths, PAINTING_SIDE, LONG)) for paths in kept], run.folders
-        )
+        reads = [self.held_out.filter(read_pictures(paths, PAINTING_SIDE, LONG)) for paths in kept]
+        paintings = hold(reads, run.folders, sum(map(len, kept)), PAINTING_SIDE)
         for name, shown in self.held_out.found:
-            log.info("held out: %s shows %s", name, shown)
+            self.note(f"held out: {name} shows {shown}")
         size = sum(p.values.numel() for p in (paintings, contents)) / 2**30
-        log.info("%d paintings, %d photographs: %.1f GiB", sum(paintings.files), sum(contents.files), size)
+        self.note(f"{sum(paintings.files)} paintings, {sum(contents.files)} photographs: {size:.1f} GiB")
         return paintings.to(self.device), contents.to(self.device)
 
     def _shares(self, paintings: Pictures) -> list[float]:
@@ -215,10 +251,11 @@ class AnyTrainer:
                 if self.device.type == "cuda":
                     torch.cuda.synchronize()
                 now = time.monotonic()
-                self.seconds, late = self.processes.agree(before + now - began, stop.is_set())
-                share = self._share()
+                self.seconds = before + now - began
                 if report and self.processes.rank == 0:
-                    report(self._progress(share, (self.step - first) / (now - began)))
+                    report(self._progress(self._share(), (self.step - first) / (now - began)))
+                self.seconds, late = self.processes.agree(self.seconds, stop.is_set())
+                share = self._share()
                 if now - saved > 60 * c.save_minutes:
                     saved = now
                     self._save()
@@ -226,6 +263,7 @@ class AnyTrainer:
                     shown = now
                     self._show()
             stopped = stop.is_set()
+        self.seconds = before + time.monotonic() - began
         pace = (self.step - first) / max(1e-9, time.monotonic() - began)
         self._save()
         self._show()
@@ -255,8 +293,8 @@ class AnyTrainer:
         self._running = torch.where(
             found.isfinite(), torch.lerp(self._running, found, max(SMOOTH, 1 / (done + 1))), self._running
         )
-        self.paintings.look(self.step + TURNS)
-        self.photographs.look(self.step + TURNS)
+        self.paintings.look(self.step + c.pool)
+        self.photographs.look(self.step + c.pool)
         self.step += 1
 
     def _progress(self, share: float, pace: float) -> AnyTrainProgress:
@@ -278,7 +316,7 @@ class AnyTrainer:
             interrupted=stopped,
             device=str(self.device),
             precision=self.precision,
-            graph=self.device.type == "cuda" and self.note is None,
+            graph=self.recorded,
             processes=self.processes.count,
             paintings=len(self.pictures[0].values),
             photographs=len(self.pictures[1].values),
@@ -319,6 +357,10 @@ class AnyTrainer:
     def _show(self) -> None:
         if self.processes.rank == 0:
             self.preview.write(self.learner.average, self._preview_path)
+
+
+def _no_note(text: str) -> None:
+    pass
 
 
 def precision_of(wanted: str, device: torch.device) -> str:

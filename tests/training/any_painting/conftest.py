@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,15 @@ from realtime.training.any_painting.run import AnyTrainRun
 from realtime.transnet.hypernetwork import Encoder
 from tests.helpers.pictures import paint
 
-SMALL = {"width": 8, "body": 8, "dilations": (1,), "size": 80, "paintings": 2, "contents": 1, "reuse": 2}
+SMALL: dict[str, Any] = {
+    "width": 8,
+    "body": 8,
+    "dilations": (1,),
+    "size": 80,
+    "paintings": 2,
+    "contents": 1,
+    "reuse": 2,
+}
 """Options of a run that is as small as runs can be."""
 
 
@@ -42,7 +51,11 @@ def encoder() -> Encoder:
     return load_features(None, torch.device("cpu"), torch.float32)
 
 
+def small_run(folder: Path, paintings: Path, photographs: Path) -> AnyTrainRun:
+    options: Any = AnyTrainOptions(**SMALL)
+    return AnyTrainRun.new((paintings,), photographs, folder / "any.safetensors", options)
+
+
 @pytest.fixture
 def small(tmp_path: Path, paintings: Path, photographs: Path) -> AnyTrainRun:
-    options = AnyTrainOptions(**SMALL, steps=4, warmup=1, precision="fp32", device="cpu", threads=1)  # type: ignore[arg-type]
-    return AnyTrainRun.new((paintings,), photographs, tmp_path / "any.safetensors", options)
+    return small_run(tmp_path, paintings, photographs)

@@ -35,7 +35,7 @@ def test_a_long_picture_gives_both_ends() -> None:
 
 def test_folders_are_searched_and_held(paintings: Path, photographs: Path) -> None:
     folders = [paintings, photographs]
-    held = hold([read_pictures(find_pictures(f), 48, LONG) for f in folders], folders)
+    held = hold([read_pictures(find_pictures(f), 48, LONG) for f in folders], folders, 8, 48)
     assert held.values.shape == (9, 3, 48, 48) and held.values.dtype == torch.uint8
     assert held.counts == (5, 4) and held.files == (4, 4)
 

@@ -12,7 +12,6 @@ from realtime.training.any_painting.pictures import LONG, Pictures, hold, load_c
 from realtime.training.any_painting.pools import (
     MARGIN,
     SAMPLES,
-    TURNS,
     PaintingPool,
     PhotographPool,
     Seed,
@@ -26,12 +25,12 @@ from realtime.transnet.hypernetwork import EMITTED, PICTURE_SIDE, STROKES, Encod
 
 @pytest.fixture(scope="module")
 def held(paintings: Path) -> Pictures:
-    return hold([read_pictures(find_pictures(paintings), 128, LONG)], [paintings])
+    return hold([read_pictures(find_pictures(paintings), 128, LONG)], [paintings], 4, 128)
 
 
 @pytest.fixture(scope="module")
 def pool(encoder: Encoder, held: Pictures) -> PaintingPool:
-    made = PaintingPool(encoder, held, [1.0], 1, Seed(0))
+    made = PaintingPool(encoder, held, [1.0], 1, 4, Seed(0))
     for number in range(4):
         made.look(number)
     return made
@@ -61,7 +60,7 @@ class Watched:
 def test_targets_are_of_the_whole_painting_at_the_size_of_the_strokes(encoder: Encoder, held: Pictures) -> None:
     """Larger strokes are a larger painting; nothing of it is cut away for them."""
     watched: Any = Watched(encoder)
-    made = PaintingPool(watched, held, [1.0], 1, Seed(3))
+    made = PaintingPool(watched, held, [1.0], 1, 4, Seed(3))
     sides = set()
     for number in range(12):
         watched.seen.clear()
@@ -69,7 +68,7 @@ def test_targets_are_of_the_whole_painting_at_the_size_of_the_strokes(encoder: E
         view, target = watched.seen[0], watched.seen[-1]
         side = target.shape[-1]
         sides.add(side)
-        slot = number % TURNS
+        slot = number % 4
         assert float(made.strokes[slot]) == pytest.approx(side / PICTURE_SIDE)
         assert float((resized(view, 64) - resized(target, 64)).abs().mean()) < 0.01
         with torch.no_grad():
@@ -83,7 +82,7 @@ def test_targets_are_of_the_whole_painting_at_the_size_of_the_strokes(encoder: E
 
 def test_the_statistics_are_those_of_the_hypernetwork(encoder: Encoder, held: Pictures) -> None:
     watched: Any = Watched(encoder)
-    made = PaintingPool(watched, held, [1.0], 2, Seed(1))
+    made = PaintingPool(watched, held, [1.0], 2, 4, Seed(1))
     made.look(0)
     torch.manual_seed(0)
     network = HyperNetwork(EMITTED)
@@ -96,7 +95,7 @@ def test_the_statistics_are_those_of_the_hypernetwork(encoder: Encoder, held: Pi
 
 
 def test_samples_are_of_the_target(pool: PaintingPool) -> None:
-    assert [s.shape for s in pool.samples] == [(TURNS, SAMPLES, c) for c in (128, 256, 512)]
+    assert [s.shape for s in pool.samples] == [(4, SAMPLES, c) for c in (128, 256, 512)]
     first = pool.samples[0][0].float()
     expected = pool.grams[0 + 1][0].diagonal()
     assert torch.allclose((first**2).mean(0), expected, rtol=0.5, atol=0.1 * float(expected.max()))
@@ -104,31 +103,31 @@ def test_samples_are_of_the_target(pool: PaintingPool) -> None:
 
 
 def test_a_look_depends_on_its_number_alone(encoder: Encoder, held: Pictures, pool: PaintingPool) -> None:
-    other = PaintingPool(encoder, held, [1.0], 1, Seed(0))
+    other = PaintingPool(encoder, held, [1.0], 1, 4, Seed(0))
     for number in (3, 1):
         other.look(number)
     for slot in (1, 3):
         assert torch.equal(other.grams[2][slot], pool.grams[2][slot])
         assert torch.equal(other.samples[1][slot], pool.samples[1][slot])
-    apart = PaintingPool(encoder, held, [1.0], 1, Seed(0, 1))
+    apart = PaintingPool(encoder, held, [1.0], 1, 4, Seed(0, 1))
     apart.look(3)
     assert not torch.equal(apart.colours[3], pool.colours[3])
 
 
 def test_the_pool_is_refilled_as_it_was(encoder: Encoder, photographs: Path) -> None:
     held = load_contents(photographs, 96, 1)
-    rolled, filled = (PhotographPool(encoder, held, 80, 1, Seed(0)) for _ in range(2))
+    rolled, filled = (PhotographPool(encoder, held, 80, 1, 4, Seed(0)) for _ in range(2))
     rolled.fill(0)
     for step in range(3):
-        rolled.look(step + TURNS)
+        rolled.look(step + 4)
     filled.fill(3)
     assert torch.equal(rolled.values, filled.values) and torch.equal(rolled.features, filled.features)
 
 
 def test_photographs_have_a_border_and_the_features_of_their_middle(encoder: Encoder, photographs: Path) -> None:
-    pool = PhotographPool(encoder, load_contents(photographs, 96, 1), 80, 2, Seed(0))
+    pool = PhotographPool(encoder, load_contents(photographs, 96, 1), 80, 2, 4, Seed(0))
     pool.look(0)
-    assert pool.values.shape == (2 * TURNS, 3, 80 + 2 * MARGIN, 80 + 2 * MARGIN)
+    assert pool.values.shape == (8, 3, 80 + 2 * MARGIN, 80 + 2 * MARGIN)
     with torch.no_grad():
         wanted = encoder(middle(pool.values[:2]))[3]
     assert torch.allclose(pool.features[:2], wanted, atol=1e-4)
@@ -138,6 +137,6 @@ def test_photographs_have_a_border_and_the_features_of_their_middle(encoder: Enc
 def test_folders_have_their_shares(encoder: Encoder) -> None:
     dark, bright = torch.zeros(3, 3, 32, 32), torch.full((1, 3, 32, 32), 255.0)
     held = Pictures(torch.cat([dark, bright]).byte(), (3, 1), (3, 1))
-    pool = PaintingPool(encoder, held, [0.0, 1.0], 2, Seed(0))
+    pool = PaintingPool(encoder, held, [0.0, 1.0], 2, 4, Seed(0))
     pool.look(0)
     assert float(pool.colours[:2].min()) > 0.8
