@@ -14,15 +14,8 @@ from realtime.training.any_painting.run import AnyTrainRun
 from realtime.transnet.hypernetwork import Encoder
 from tests.helpers.pictures import paint
 
-SMALL: dict[str, Any] = {
-    "width": 8,
-    "body": 8,
-    "dilations": (1,),
-    "size": 80,
-    "paintings": 2,
-    "contents": 1,
-    "reuse": 2,
-}
+SMALL: dict[str, Any] = {"width": 8, "body": 8, "dilations": (1,), "size": 80, "paintings": 2, "contents": 1}
+SMALL |= {"reuse": 2, "pool": 2, "steps": 4, "warmup": 1, "precision": "fp32", "device": "cpu", "threads": 1}
 """Options of a run that is as small as runs can be."""
 
 

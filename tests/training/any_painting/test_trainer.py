@@ -57,7 +57,7 @@ def after(step: int, action: Any) -> Any:
 
 @pytest.fixture(scope="module", autouse=True)
 def _small_strokes() -> Iterator[None]:
-    """Strokes so small that looking at a painting is quick; tests/training/any_painting/test_pools.py has the others."""
+    """Strokes so small that looking at a painting is quick; test_pools.py has the others."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pools, "target_sides", lambda: [64, 72])
         yield
