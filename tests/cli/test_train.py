@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from realtime.training.any_painting import pools
 from tests.helpers.commands import Restyle
 from tests.helpers.pictures import paint
 
@@ -51,6 +52,7 @@ def test_training_for_any_painting_and_resuming(
     restyle: Restyle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(pools, "target_sides", lambda: [64])  # small strokes: looking at a painting is quick
     for folder, count in (("paintings", 3), ("more", 1), ("photographs", 2)):
         (tmp_path / folder).mkdir()
         for seed in range(count):
