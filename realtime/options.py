@@ -64,6 +64,7 @@ _files = group("Files")
 _run = group("Run")
 _crops = group("Crops")
 _painting = group("Painting")
+_any_painting = group("Any painting")
 _method = group("Method")
 _clips = group("Clips")
 
@@ -415,7 +416,32 @@ class TrainFiles(OverwriteOption):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainOptions(TorchOptions, LossNetworkOptions):
+class TrainingOptions(TorchOptions):
+    """Base of the options of both trainers."""
+
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = _device("auto", "Number format of the training.")
+    seed: int = _run(0, "Seed of all random numbers.", metavar="N")
+    learning_rate: float = _run(1e-3, "Highest learning rate.", above=0, metavar="LR")
+
+    gamut: float = _losses(10.0, "Weight of values outside 0..1.", minimum=0, metavar="W")
+
+    width: int | None = _network(
+        None, "Channels at 1/4 size.", minimum=1, metavar="N", shown_default="that of the start, or the usual network's"
+    )
+    body: int | None = _network(
+        None, "Channels of the body.", minimum=1, metavar="N", shown_default="that of the start, or the usual network's"
+    )
+    dilations: tuple[int, ...] | None = _network(
+        None,
+        "One residual block for each.",
+        metavar="A,B,...",
+        read=read_whole_numbers,
+        shown_default="that of the start, or the usual network's",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(TrainingOptions, LossNetworkOptions):
     """Options of training a network for one painting. docs/training.md explains the losses.
 
     Every loss is normalised, so that a weight means the same for any painting and any loss network. Weights of layers
@@ -433,15 +459,12 @@ class TrainOptions(TorchOptions, LossNetworkOptions):
     minutes: float | None = _run(
         None, "Stop after this time; --resume continues.", minimum=0, metavar="N", shown_default="no limit"
     )
-    seed: int = _run(0, "Seed of all random numbers.", metavar="N")
-    learning_rate: float = _run(1e-3, "Highest learning rate.", above=0, metavar="LR")
     batch: int = _run(2, "Pictures at once, on each device.", minimum=1, metavar="N")
     accumulate: int = _run(1, "Batches in one step.", minimum=1, metavar="N")
     freeze_norm: float = _run(
         0.6, "Part of the run after which batch norms are constants.", minimum=0, maximum=1, metavar="0..1"
     )
     log_dir: Path | None = _run(None, "Write logs for TensorBoard there.", metavar="DIR")
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = _device("auto", "Number format of the training.")
 
     content_weight: float = _losses(1.0, "Weight of the content.", minimum=0, metavar="W")
     content_layers: tuple[float, ...] = _losses(
@@ -457,7 +480,6 @@ class TrainOptions(TorchOptions, LossNetworkOptions):
     style_pool: int = _losses(1, "Crops that share one Gram matrix.", minimum=1, metavar="N")
     style_size: int = _losses(384, "Short side of the painting.", minimum=64, metavar="PX")
     local_style: float = _losses(0.0, "Weight of the style in each tile of 128 px.", minimum=0, metavar="W")
-    gamut: float = _losses(10.0, "Weight of values outside 0..1.", minimum=0, metavar="W")
     tv: float = _losses(0.0, "Weight of total variation.", minimum=0, metavar="W")
     grid: float = _losses(0.0, "Weight of patterns at the periods of the network's cells.", minimum=0, metavar="W")
     temporal: float = _losses(0.0, "Weight of temporal consistency under motion.", minimum=0, metavar="W")
@@ -476,19 +498,6 @@ class TrainOptions(TorchOptions, LossNetworkOptions):
     )
     variants: int = _crops(3, "Crops of each picture, used in turn.", minimum=1, metavar="N")
 
-    width: int | None = _network(
-        None, "Channels at 1/4 size.", minimum=1, metavar="N", shown_default="that of the start, or the usual network's"
-    )
-    body: int | None = _network(
-        None, "Channels of the body.", minimum=1, metavar="N", shown_default="that of the start, or the usual network's"
-    )
-    dilations: tuple[int, ...] | None = _network(
-        None,
-        "One residual block for each.",
-        metavar="A,B,...",
-        read=read_whole_numbers,
-        shown_default="that of the start, or the usual network's",
-    )
     norm: Norm | None = _network(
         None,
         "Normalisation; instance norm uses the whole picture, batch norm becomes constants.",
@@ -533,6 +542,87 @@ class TrainOptions(TorchOptions, LossNetworkOptions):
             raise OptionError("style_pool", f"{self.style_pool} does not divide the batch ({self.batch})")
         if self.clips is not None and not self.temporal:
             raise OptionError("clips", "clips are for the temporal loss; give --temporal a weight, too")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnyTrainFiles(Options):
+    """What training the network for any painting reads beside the photographs."""
+
+    any: tuple[Path, ...] = _any_painting(
+        (),
+        "Train the network for any painting on the paintings of this folder and its subfolders; repeatable.",
+        metavar="DIR",
+        flags=("--any",),
+    )
+    hold_out: tuple[Path, ...] = _any_painting(
+        (), "Leave out the paintings of this folder, other scans and crops of them too; repeatable.", metavar="DIR"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnyTrainOptions(TrainingOptions):
+    """Options of training the network for any painting. docs/training.md explains the losses.
+
+    Errors of content and style are relative to their targets, so that a weight means the same for any painting. How
+    much paint there is (the content's weight) and how large the strokes are is drawn at random.
+    """
+
+    steps: int | None = _run(None, "Steps of the whole run.", minimum=1, metavar="N", shown_default="no limit")
+    minutes: float | None = _run(
+        None, "Time of the whole run; the learning rate falls over it.", minimum=0, metavar="N", shown_default="60"
+    )
+    start: str | None = _run(None, "Network to start from.", metavar="FILE", flags=("--from",))
+    memory: float = _device(8.0, "Most gigabytes for pictures; of more, some are left out.", above=0, metavar="GB")
+
+    features: Path | None = _losses(None, "VGG-19 weights.", metavar="FILE", shown_default="those that come along")
+    swd: float = _losses(0.3, "Weight of sliced Wasserstein distances of features.", minimum=0, metavar="W")
+    tile: float = _losses(0.2, "Weight of the style in each tile of 64 px.", minimum=0, metavar="W")
+    palette: float = _losses(0.2, "Weight of the distance between the colours.", minimum=0, metavar="W")
+    grid: float = _losses(0.02, "Weight of patterns at the periods of the network's cells.", minimum=0, metavar="W")
+    temporal: float = _losses(40.0, "Weight of temporal consistency under motion.", minimum=0, metavar="W")
+    noise: float = _losses(0.02, "Sensor noise between the two views, 0 to 1.", minimum=0, metavar="SIGMA")
+
+    size: int | None = _crops(
+        None,
+        "Side of the crops, a multiple of 8.",
+        minimum=64,
+        metavar="PX",
+        shown_default="192, on a GPU 256",
+    )
+    paintings: int | None = _any_painting(
+        None, "Paintings in a step.", minimum=1, metavar="N", shown_default="4, on a GPU 16"
+    )
+    contents: int = _any_painting(2, "Photographs for each painting of a step.", minimum=1, metavar="N")
+    reuse: int = _any_painting(
+        4, "Times that what was computed of a picture is used, on average.", minimum=1, metavar="N"
+    )
+    mix: float = _any_painting(
+        0.1, "Share of the paintings that are mixed with another.", minimum=0, maximum=1, metavar="0..1"
+    )
+    shares: tuple[float, ...] | None = _any_painting(
+        None,
+        "Shares of the folders of paintings.",
+        metavar="A,B,...",
+        read=read_numbers,
+        shown_default="as the roots of their numbers of pictures",
+    )
+    sources: str = _any_painting("", "Sources and licences of the pictures, for the card.", metavar="TEXT")
+
+    warmup: int = _run(300, "Steps in which the learning rate rises.", minimum=0, python_only=True)
+    clip: float = _run(1.0, "Bound of the gradient's norm.", above=0, python_only=True)
+    ema: float = _run(
+        0.999, "Decay of the moving average of the weights; the average is saved.", minimum=0, below=1, python_only=True
+    )
+    pool: int = _run(16, "Steps after which a picture is replaced by a new one.", minimum=1, python_only=True)
+    save_minutes: float = _run(2.0, "Minutes from one file to the next.", minimum=0, python_only=True)
+    preview_minutes: float = _run(5.0, "Minutes from one preview to the next.", minimum=0, python_only=True)
+
+    def check(self) -> None:
+        """A multiple of 8, and shares that are not all zero."""
+        if self.size is not None and self.size % 8:
+            raise OptionError("size", f"{self.size} is not a multiple of 8")
+        if self.shares is not None and not (min(self.shares) >= 0 and 0 < sum(self.shares) < math.inf):
+            raise OptionError("shares", "shares of 0 or more are wanted, not all of them 0")
 
 
 # Painting a picture by optimisation

@@ -316,6 +316,64 @@ class TrainSummary(Summary):
 
 
 @dataclass(frozen=True)
+class AnyTrainProgress:
+    """How far a run of the trainer for any painting is.
+
+    Attributes:
+        step: done.
+        share: of the whole run that is done, 0 to 1.
+        seconds_left: what is left of the time, or of the steps at the pace of this call.
+        steps_per_second: of this call.
+        losses: running means by name, unweighted.
+    """
+
+    step: int
+    share: float
+    seconds_left: float
+    steps_per_second: float
+    losses: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnyTrainSummary(Summary):
+    """A call of a run of the trainer for any painting.
+
+    Attributes:
+        output: the network.
+        preview: the latest sheet.
+        steps: done, of the whole run.
+        skipped: steps whose gradient was not finite; they changed nothing.
+        finished: whether the run is at its end.
+        interrupted: whether a signal ended the call.
+        device, precision: of the training; precision is fp32 or bf16.
+        graph: whether the step ran as a CUDA graph.
+        processes: that train together.
+        paintings, photographs: squares and pictures that were trained on.
+        held_out: names of files that were left out, each with the name of the painting that it shows.
+        seconds: of training, of the whole run.
+        steps_per_second: of this call.
+        losses: running means by name, unweighted.
+    """
+
+    output: str
+    preview: str
+    steps: int
+    skipped: int
+    finished: bool
+    interrupted: bool
+    device: str
+    precision: str
+    graph: bool
+    processes: int
+    paintings: int
+    photographs: int
+    held_out: tuple[tuple[str, str], ...]
+    seconds: float
+    steps_per_second: float
+    losses: dict[str, float]
+
+
+@dataclass(frozen=True)
 class PaintingProgress:
     """How far a painting by optimisation is.
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "demo": ("DemoOptions", "StyleOptions", "EngineOptions"),
     "styles": ("StylesOptions",),
     "train": ("TrainFiles", "TrainOptions"),
+    "train --any": ("TrainFiles", "AnyTrainFiles", "AnyTrainOptions"),
     "paint": ("PaintingOptions",),
     "evaluate": ("EvaluateOptions", "StyleOptions", "EngineOptions"),
     "export": ("ExportOptions", "StyleOptions"),

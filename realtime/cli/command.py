@@ -6,6 +6,8 @@ A command is a function whose parameters are either Typer parameters or options 
     def image(paths: Paths, style: Style, options: ImageOptions, engine: EngineOptions, console: Console) -> None: ...
 
 Each options class is replaced by one command line option a field. `--help` lists them by group, each with its default.
+An option that several classes declare is one option: its help is the first class's, and where it is not given, each
+class has its own default.
 """
 
 from __future__ import annotations
@@ -67,12 +69,21 @@ def expanded(function: Callable[..., None]) -> Callable[..., None]:
     hints = get_type_hints(function, include_extras=True)
     groups: dict[str, type[Options]] = {}
     given_name: str | None = None
+    single: dict[str, Field] = {}
+    shared: set[str] = set()
     parameters: list[Parameter] = [Parameter("context", Parameter.KEYWORD_ONLY, annotation=typer.Context)]
     for parameter in signature(function).parameters.values():
         kind = hints[parameter.name]
         if isinstance(kind, type) and issubclass(kind, Options):
             groups[parameter.name] = kind
-            parameters += [_parameter(declared) for declared in kind.fields() if not declared.info.python_only]
+            declared = [field for field in kind.fields() if not field.info.python_only]
+            again = [field for field in declared if field.name in single]
+            different = [field.flag for field in again if _accepts(field) != _accepts(single[field.name])]
+            if different:  # a value that one class takes and another refuses would be refused for both
+                raise TypeError(f"{function.__name__}: {', '.join(different)}: {kind.__name__} accepts other values")
+            shared |= {field.name for field in again}
+            parameters += [_parameter(field) for field in declared if field.name not in single]
+            single |= {field.name: field for field in declared if field.name not in single}
         elif kind is Given:
             given_name = parameter.name
         else:
@@ -83,21 +94,22 @@ def expanded(function: Callable[..., None]) -> Callable[..., None]:
         state, quiet = context.find_object(State), bool(values.get("quiet"))
         if values.get("debug") and state is not None:
             state.debug = True
+        sources = {name: context.get_parameter_source(name) for name in values}
+        given = Given(name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE")
+        options = {name: value for name, value in values.items() if name in single}
+        others = {name: value for name, value in values.items() if name not in single}
         if given_name is not None:
-            sources = {name: context.get_parameter_source(name) for name in values}
-            values[given_name] = Given(
-                name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"
-            )
+            others[given_name] = given
         for name, kind in groups.items():
             declared = [f for f in kind.fields() if not f.info.python_only]
-            taken = {f.name: _value(f, values.pop(f.name)) for f in declared}
+            own = [f for f in declared if f.name not in shared or f.name in given]
             try:
-                values[name] = kind(**taken)
+                others[name] = kind(**{f.name: _value(f, options[f.name]) for f in own})
             except OptionError as error:
                 flag = next((f.flag for f in declared if f.name == error.name), error.name)
                 raise typer.BadParameter(f"{flag}: {error.reason}") from None
         with style_messages(show=not quiet):
-            function(**values)
+            function(**others)
 
     names = [p.name for p in parameters]
     if len(set(names)) < len(names):
@@ -105,6 +117,13 @@ def expanded(function: Callable[..., None]) -> Callable[..., None]:
     run.__signature__ = signature(function).replace(parameters=parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     return run
+
+
+def _accepts(declared: Field) -> tuple[Any, ...]:
+    """What decides which values an option accepts, and under which name."""
+    info = declared.info
+    bounds = (info.minimum, info.maximum, info.above, info.below)
+    return declared.flag, declared.single_type, declared.repeated, info.read, bounds
 
 
 def _parameter(declared: Field) -> Parameter:

@@ -19,6 +19,9 @@ from realtime.options import ContentNormalisation, GramNormalisation
 TILE = 128
 """Side in pixels of the tiles for the local style error."""
 
+LUMA = (0.2126, 0.7152, 0.0722)
+"""Weights of red, green and blue in bt709's luma. Numbers: a tensor would be copied to the device in each step."""
+
 GRID_PERIODS = (8, 4, 8 / 3, 2)
 """Pixels: the harmonics of patterns that unshuffling by 4 and a body at 1/8 size can leave."""
 
@@ -204,7 +207,8 @@ def grid_error(rgb: Tensor) -> Tensor:
     Returns:
         scalar: mean over axes and periods of the logarithm of the ratio, where that is above 0.
     """
-    luma = (rgb.float() * rgb.new_tensor([0.2126, 0.7152, 0.0722], dtype=torch.float32).view(3, 1, 1)).sum(1)
+    luma = sum(weight * rgb[:, channel].float() for channel, weight in enumerate(LUMA))
+    assert isinstance(luma, Tensor)
     excess = []
     for picture in (luma, luma.transpose(1, 2)):
         n = (picture.shape[2] - 1) // 24 * 24

@@ -9,11 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,6 +28,7 @@ from realtime.training.devices import make_fabric
 from realtime.training.objective import Objective
 from realtime.training.preview import write_preview
 from realtime.training.run import TrainingRun
+from realtime.training.signals import stopping
 from realtime.training.state import State, pack, part, state_path, unpack
 from realtime.transnet.checkpoint import StyleCard, load_checkpoint, save_checkpoint
 from realtime.transnet.gallery import find_style
@@ -198,7 +196,7 @@ class Trainer:
         c = self.options
         running: dict[str, float] = {}
         batches = self._batches()
-        with _stopping() as stop:
+        with stopping() as stop:
             while self.step < min(c.steps, c.until or c.steps):
                 late = c.minutes is not None and self._seconds > c.minutes * 60
                 if self._any(stop.is_set() or late):
@@ -328,18 +326,3 @@ class Trainer:
         if sheet is not None and self.options.log_dir is not None:
             board: Any = self.fabric.logger
             board.experiment.add_image("preview", sheet, self.step)
-
-
-@contextmanager
-def _stopping() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set, so that a run ends after the step it is in and saves its state."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = {s: signal.signal(s, lambda *_: stop.set()) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for s, handler in before.items():
-            signal.signal(s, handler)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -30,6 +32,17 @@ def codes_to_codes(source: tuple[Matrix, Range], target: tuple[Matrix, Range]) -
     return m, tt - m @ ts
 
 
+@lru_cache(32)
+def _on_device(matrix: Matrix, range: Range, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """The map of `rgb_to_codes`, its offset and its inverse. Kept: nothing is copied from the host while a CUDA graph
+    is recorded, and a copy in each step would make the device wait.
+    """
+    m, t = rgb_to_codes(matrix, range)
+    with torch.inference_mode(False):  # what is kept must serve in training, too
+        m, t, inverse = (v.to(device, dtype, copy=True) for v in (m, t, torch.linalg.inv(m)))
+    return m, t, inverse
+
+
 def planes_from_rgb(rgb: Tensor, matrix: Matrix = "bt709", range: Range = "limited") -> tuple[Tensor, Tensor]:
     """R'G'B' to 4:2:0 codes.
 
@@ -39,7 +52,7 @@ def planes_from_rgb(rgb: Tensor, matrix: Matrix = "bt709", range: Range = "limit
     Returns:
         y (N, 1, H, W) and uv (N, 2, H/2, W/2): float codes 0..255, chroma averaged over 2x2 pixels.
     """
-    m, t = (v.to(rgb) for v in rgb_to_codes(matrix, range))
+    m, t, _ = _on_device(matrix, range, rgb.device, rgb.dtype)
     codes = torch.einsum("ij,njhw->nihw", m, rgb) + t[:, None, None]
     return codes[:, :1], F.avg_pool2d(codes[:, 1:], 2)
 
@@ -53,8 +66,7 @@ def rgb_from_planes(y: Tensor, uv: Tensor, matrix: Matrix = "bt709", range: Rang
     Returns:
         (N, 3, H, W) float, 0..1 where the codes are in gamut; not clamped.
     """
-    m, t = rgb_to_codes(matrix, range)
-    inverse, t = torch.linalg.inv(m).to(y), t.to(y)
+    _, t, inverse = _on_device(matrix, range, y.device, y.dtype)
     chroma = F.interpolate(uv, scale_factor=2, mode="bilinear", align_corners=False)
     codes = torch.cat([y, chroma], 1) - t[:, None, None]
     return torch.einsum("ij,njhw->nihw", inverse, codes)

@@ -218,6 +218,25 @@ class HyperNetwork(nn.Module):
             parts += [mean, covariance[:, self.pairs[0], self.pairs[1]]]
         return torch.cat(parts, 1)
 
+    def statistics_of(self, means: list[Tensor], covariances: list[Tensor]) -> Tensor:
+        """`statistics`, from what is known of the features before they are projected.
+
+        Training looks at a painting once and projects it many times.
+
+        Args:
+            means: of each layer's features, (P, C) fp32.
+            covariances: of each layer's features, (P, C, C) fp32.
+
+        Returns:
+            (P, `statistics_count()`) fp32.
+        """
+        parts = []
+        for mean, covariance, projection, scale in zip(means, covariances, self.projections, self.scales, strict=True):
+            scaled = projection / scale[:, None]
+            projected = scaled.T @ covariance @ scaled
+            parts += [mean @ scaled, projected[:, self.pairs[0], self.pairs[1]]]
+        return torch.cat(parts, 1)
+
     def code(self, statistics: Tensor, paint: Tensor, stroke: Tensor) -> Tensor:
         """What is known of each painting, and how it is to be painted with.
 

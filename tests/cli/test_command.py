@@ -161,12 +161,46 @@ def test_an_option_that_is_added_to_a_class_is_an_option_everywhere(restyle: Res
     assert Larger.from_json(Larger(pears=6).to_json()) == Larger(pears=6)
 
 
-def test_two_classes_must_not_share_a_name() -> None:
-    def fill(basket: Basket, other: Basket) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Box(Options):
+    """Another thing for fruit; what it shares with a basket has another default."""
+
+    apples: int | None = group("Fruit")(None, "How many apples.", minimum=0, maximum=9)
+    lid: bool = group("Box")(False, "With a lid.")
+
+
+def test_an_option_that_two_classes_share_is_one_option(restyle: Restyle) -> None:
+    got: list[tuple[Basket, Box]] = []
+
+    def fill(basket: Basket, box: Box) -> None:
+        got.append((basket, box))
+
+    made = application(fill)
+    assert restyle("fill", "--help", application=made).out.count("--apples") == 1
+    assert restyle("fill", "--lid", application=made).code == 0
+    assert restyle("fill", "--apples", 5, application=made).code == 0
+    assert got == [(Basket(), Box(lid=True)), (Basket(apples=5), Box(apples=5))]
+    assert "--apples: 10 is not between 0 and 9" in restyle("fill", "--apples", 10, application=made).error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crate(Options):
+    """Its apples are more."""
+
+    apples: int = group("Fruit")(30, "How many apples.", minimum=0, maximum=90)
+
+
+def test_names_that_cannot_be_shared() -> None:
+    def fill(basket: Basket, crate: Crate) -> None:
         pass
 
-    with pytest.raises(TypeError, match="two parameters of one name"):
+    def take(apples: int, basket: Basket) -> None:
+        pass
+
+    with pytest.raises(TypeError, match="--apples: Crate accepts other values"):
         application(fill)
+    with pytest.raises(TypeError, match="two parameters of one name"):
+        application(take)
 
 
 # The commands themselves

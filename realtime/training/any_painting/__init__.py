@@ -1,0 +1,1 @@
+"""Training of the network that takes any painting (`realtime.transnet.hypernetwork`)."""

@@ -1,0 +1,1 @@
+"""Tests of `realtime.training.any_painting`."""
