@@ -70,7 +70,7 @@ def gram_error(matrix: Tensor, target: Tensor, normalisation: GramNormalisation)
 
     Args:
         matrix: (..., C, C).
-        target: (C, C).
+        target: (..., C, C), of a shape that broadcasts with it.
 
     Returns:
         (...).
@@ -78,7 +78,7 @@ def gram_error(matrix: Tensor, target: Tensor, normalisation: GramNormalisation)
     channels = target.shape[-1]
     error = ((matrix - target) ** 2).sum((-2, -1))
     if normalisation == "relative":
-        return error / (target**2).sum()
+        return error / (target**2).sum((-2, -1))
     return error / {"gatys": 4 * channels**2, "chw": channels**4, "pixels": channels**2}[normalisation]
 
 
@@ -163,6 +163,66 @@ def local_errors(tiles: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
         (layers, N) fp32: means over the tiles.
     """
     return torch.stack([gram_error(t, target, "relative").mean(1) for t, target in zip(tiles, targets, strict=True)])
+
+
+def tile_errors(features: Tensor, target: Tensor, side: int, largest: float = 4.0) -> Tensor:
+    """Relative style error of one layer over tiles, each bounded: asks for the style in plain areas, too.
+
+    Args:
+        features: (N, C, H, W).
+        target: (C, C), or (N, C, C) with one for each picture; fp32.
+        side: of a tile, in features; see `tile_grams`.
+        largest: bound of a tile's error, so that a few bad tiles do not outweigh all others.
+
+    Returns:
+        (N,) fp32.
+    """
+    goal = target if target.ndim == 2 else target[:, None]
+    return gram_error(tile_grams(features, side), goal, "relative").clamp_max(largest).mean(1)
+
+
+def sliced_wasserstein_error(
+    features: Sequence[Tensor],
+    targets: Sequence[Tensor],
+    generator: torch.Generator | None = None,
+    *,
+    samples: int = 1024,
+    directions: int = 48,
+) -> Tensor:
+    """Sliced Wasserstein distance of the features' distributions (Heitz et al. 2021, arXiv 2006.07229), squared.
+
+    Features of random places are projected on random directions, sorted, and compared in order. Where Gram matrices
+    compare second moments, this compares whole distributions: a photograph with a tint does not satisfy it.
+
+    Args:
+        features: per layer (N, C, H, W).
+        targets: per layer (P, C, h, w), the features of P paintings. P divides N; pictures come painting by painting.
+        generator: of places and directions; None takes the device's own.
+        samples: places in each picture, drawn with replacement.
+        directions: number of projections.
+
+    Returns:
+        (N,) fp32: mean over the layers of the distance over the variance of the projected target.
+    """
+
+    def projected(f: Tensor, direction: Tensor) -> Tensor:
+        at = torch.randint(f.shape[2] * f.shape[3], (samples,), generator=generator, device=origin(f)).to(f.device)
+        values = f.permute(0, 2, 3, 1).flatten(1, 2)[:, at].float() @ direction
+        return values.sort(1)[0]
+
+    def origin(f: Tensor) -> torch.device:
+        return f.device if generator is None else generator.device
+
+    errors = []
+    for f, target in zip(features, targets, strict=True):
+        drawn = torch.randn(f.shape[1], directions, generator=generator, device=origin(f)).to(f.device)
+        direction = F.normalize(drawn, dim=0)
+        found, wanted = projected(f, direction), projected(target, direction)
+        repeats = len(f) // len(target)
+        variance = (wanted.var(1).mean(1) + 1e-6).repeat_interleave(repeats)
+        wanted = wanted.repeat_interleave(repeats, 0)
+        errors.append(((found - wanted) ** 2).mean((1, 2)) / variance)
+    return torch.stack(errors).mean(0)
 
 
 def total_variation(rgb: Tensor) -> Tensor:
