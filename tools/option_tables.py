@@ -17,6 +17,7 @@ COMMANDS = {
     "webcam": ("LiveOptions", "StyleOptions", "EngineOptions"),
     "demo": ("DemoOptions", "StyleOptions", "EngineOptions"),
     "styles": ("StylesOptions",),
+    "learn": ("LearnOptions",),
     "train": ("TrainFiles", "TrainOptions"),
     "paint": ("PaintingOptions",),
     "evaluate": ("EvaluateOptions", "StyleOptions", "EngineOptions"),

@@ -170,58 +170,75 @@ def tile_errors(features: Tensor, target: Tensor, side: int, largest: float = 4.
 
     Args:
         features: (N, C, H, W).
-        target: (C, C), or (N, C, C) with one for each picture; fp32.
+        target: (C, C), or (P, C, C) of P paintings, fp32. P divides N; pictures come painting by painting.
         side: of a tile, in features; see `tile_grams`.
-        largest: bound of a tile's error, so that a few bad tiles do not outweigh all others.
+        largest: bound of a tile's error, so that a single empty tile does not outweigh the picture.
+
+    Returns:
+        (N,) fp32: means over the tiles.
+    """
+    if target.ndim == 3:
+        target = target.repeat_interleave(len(features) // len(target), 0)[:, None]
+    return gram_error(tile_grams(features, side), target, "relative").clamp_max(largest).mean(1)
+
+
+def sampled(features: Tensor, places: Tensor) -> Tensor:
+    """(N, C, H, W) at some places, (samples,), counted row by row: (N, C, samples)."""
+    return features.permute(0, 2, 3, 1).flatten(1, 2)[:, places].transpose(1, 2)
+
+
+def sliced_errors(values: Tensor, target: Tensor, directions: Tensor) -> Tensor:
+    """Sliced Wasserstein distance (Heitz et al. 2021, arXiv 2006.07229), squared, over the target's variance.
+
+    Values are projected on directions, sorted, and compared in order. Where Gram matrices compare second moments, this
+    compares whole distributions: a photograph with a tint does not satisfy it.
+
+    Args:
+        values: (N, C, samples).
+        target: (P, samples, C), of P paintings. P divides N; pictures come painting by painting.
+        directions: (C, directions), each of length 1.
 
     Returns:
         (N,) fp32.
     """
-    goal = target if target.ndim == 2 else target[:, None]
-    return gram_error(tile_grams(features, side), goal, "relative").clamp_max(largest).mean(1)
+    of_values = (directions.T @ values.float()).sort(-1).values
+    of_target = (target.float() @ directions).transpose(1, 2).sort(-1).values
+    variance = of_target.var(-1).mean(-1) + 1e-4
+    repeats = len(values) // len(target)
+    wanted = of_target.repeat_interleave(repeats, 0)
+    return ((of_values - wanted) ** 2).mean((1, 2)) / variance.repeat_interleave(repeats)
 
 
 def sliced_wasserstein_error(
     features: Sequence[Tensor],
     targets: Sequence[Tensor],
-    generator: torch.Generator | None = None,
+    generator: torch.Generator,
     *,
     samples: int = 1024,
     directions: int = 48,
 ) -> Tensor:
-    """Sliced Wasserstein distance of the features' distributions (Heitz et al. 2021, arXiv 2006.07229), squared.
-
-    Features of random places are projected on random directions, sorted, and compared in order. Where Gram matrices
-    compare second moments, this compares whole distributions: a photograph with a tint does not satisfy it.
+    """`sliced_errors` of whole layers, at random places and along random directions.
 
     Args:
         features: per layer (N, C, H, W).
-        targets: per layer (P, C, h, w), the features of P paintings. P divides N; pictures come painting by painting.
-        generator: of places and directions; None takes the device's own.
+        targets: per layer (P, C, h, w), the features of P paintings.
+        generator: on any device.
         samples: places in each picture, drawn with replacement.
         directions: number of projections.
 
     Returns:
-        (N,) fp32: mean over the layers of the distance over the variance of the projected target.
+        (N,) fp32: mean over the layers.
     """
 
-    def projected(f: Tensor, direction: Tensor) -> Tensor:
-        at = torch.randint(f.shape[2] * f.shape[3], (samples,), generator=generator, device=origin(f)).to(f.device)
-        values = f.permute(0, 2, 3, 1).flatten(1, 2)[:, at].float() @ direction
-        return values.sort(1)[0]
-
-    def origin(f: Tensor) -> torch.device:
-        return f.device if generator is None else generator.device
+    def some(f: Tensor) -> Tensor:
+        count = f.shape[2] * f.shape[3]
+        return sampled(f, torch.randint(count, (samples,), generator=generator, device=generator.device).to(f.device))
 
     errors = []
     for f, target in zip(features, targets, strict=True):
-        drawn = torch.randn(f.shape[1], directions, generator=generator, device=origin(f)).to(f.device)
-        direction = F.normalize(drawn, dim=0)
-        found, wanted = projected(f, direction), projected(target, direction)
-        repeats = len(f) // len(target)
-        variance = (wanted.var(1).mean(1) + 1e-6).repeat_interleave(repeats)
-        wanted = wanted.repeat_interleave(repeats, 0)
-        errors.append(((found - wanted) ** 2).mean((1, 2)) / variance)
+        drawn = torch.randn(f.shape[1], directions, generator=generator, device=generator.device)
+        slices = F.normalize(drawn, dim=0).to(f.device)
+        errors.append(sliced_errors(some(f), some(target).transpose(1, 2), slices))
     return torch.stack(errors).mean(0)
 
 

@@ -15,8 +15,8 @@ import torch
 from realtime.errors import InputError
 from realtime.options import LossNetworkName
 from realtime.results import TrainProgress
+from realtime.training.paths import state_path
 from realtime.training.run import TrainingRun
-from realtime.training.state import state_path
 from realtime.training.trainer import Trainer, averaged, resume, train
 from realtime.transnet.checkpoint import load_checkpoint
 from realtime.transnet.network import Architecture, TransNet
@@ -101,6 +101,33 @@ def test_contours_can_be_added_to_a_trained_style(small: TrainingRun) -> None:
     planes = torch.randn(1, 24, 4, 4)
     with torch.no_grad():
         assert torch.allclose(grown(planes), load_checkpoint(small.output)[0](planes), atol=1e-5)
+
+
+TWO: dict[str, Any] = {"norm": "blocks", "contours": (), "skip": True, "fine": (1,), "texture": True}
+"""The kind of network that is emitted for any painting."""
+
+
+def test_a_network_with_a_texture_plane_learns(small: TrainingRun) -> None:
+    run = other(small, **TWO, **ALONE | {"temporal": 0.1}, steps=25, learning_rate=3e-3, sliced_wasserstein=0.3)
+    losses = losses_of(other(run, tile_style=0.2, palette=0.2))
+    for name in ("style", "sliced_wasserstein", "tile_style", "palette"):
+        assert losses[-1][name] < losses[0][name], name
+    network, card = load_checkpoint(run.output)
+    assert card.architecture == run.architecture and card.architecture.texture
+    assert network(torch.zeros(1, 28, 4, 4)).isfinite().all()
+    start = other(small, "b.safetensors", start=str(run.output), **{k: None for k in ("width", "body", *TWO)})
+    assert start.architecture == run.architecture
+
+
+def test_the_texture_plane_changes_what_is_learned(small: TrainingRun) -> None:
+    """It comes without influence, and gets some."""
+    train(other(small, **TWO | {"texture": False}, steps=1))
+    grown = other(small, "b.safetensors", start=str(small.output), **TWO, steps=3)
+    train(grown)
+    network, _ = load_checkpoint(grown.output)
+    planes = torch.randn(1, 28, 8, 8)
+    with torch.no_grad():
+        assert not torch.equal(network(planes), network(torch.cat([planes[:, :24], -planes[:, 24:]], 1)))
 
 
 def test_accumulated_batches_are_one_batch(small: TrainingRun) -> None:
