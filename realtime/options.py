@@ -542,6 +542,9 @@ class TrainOptions(TorchOptions, LossNetworkOptions):
     loss_precision: Literal["auto", "fp32", "bf16"] = _device(
         "auto", "Number format of the loss network; auto is that of the training.", python_only=True
     )
+    hold_content: bool = _losses(
+        False, "Steer the content's weight so that its error stays that of the start.", python_only=True
+    )
     warmup: int = _run(200, "Steps in which the learning rate rises.", minimum=0, python_only=True)
     clip: float = _run(0.3, "Bound of the gradient's norm.", above=0, python_only=True)
     ema: float = _run(

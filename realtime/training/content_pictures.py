@@ -57,12 +57,17 @@ def content_kind(content: Sequence[Path]) -> str:
     return " and ".join(sorted(kinds))
 
 
-def generated(seed: int = 0) -> list[Picture]:
-    """Pictures made from random numbers, (3, H, W) uint8, the same for the same seed."""
-    pictures: list[Picture] = [_tensor(rgb) for rgb in dead_leaves(LEAVES, seed=seed)]
+def generated(seed: int = 0, *, leaves: int = LEAVES, views: int = VIEWS) -> list[Picture]:
+    """Pictures made from random numbers, (3, H, W) uint8, the same for the same arguments.
+
+    Args:
+        seed: of the random numbers.
+        leaves, views: how many of each kind.
+    """
+    pictures: list[Picture] = [_tensor(rgb) for rgb in dead_leaves(leaves, seed=seed)]
     landscape = Landscape(640, 360)
-    for n in range(VIEWS):
-        view = landscape.paint(n / (VIEWS - 1), float(n))
+    for n in range(views):
+        view = landscape.paint(n / max(1, views - 1), float(n))
         pictures.append(torch.from_numpy(view.clip(0, 255).astype(np.uint8)))
     return pictures
 

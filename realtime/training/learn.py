@@ -40,6 +40,7 @@ POLISH = TrainOptions(
     clip=1.0,
     ema=0.99,
     freeze_norm=0.0,
+    hold_content=True,
     style_weight=1.0,
     layer_weights=(1.0, 1.0, 1.0, 1.0),
     sliced_wasserstein=0.3,
@@ -51,7 +52,7 @@ POLISH = TrainOptions(
     noise=0.015,
     margin=16,
     smallest_crop=0.4,
-    variants=8,
+    variants=3,
     batch=2,
     cache_gigabytes=1.0,
 )

@@ -11,6 +11,7 @@ from realtime.perception import losses
 from realtime.perception.features import LossNetwork
 from realtime.training.clips import Clips
 from realtime.training.content import ContentFeatures
+from realtime.training.content_hold import ContentHold
 from realtime.training.data import Crop, Crops
 from realtime.training.distillation import Teacher
 from realtime.training.motion import Motion, random_motion, sensor_noise
@@ -81,6 +82,7 @@ class Objective:
         texture: whether the network takes the texture plane.
         teacher: a larger network to learn from.
         clips: real clips for the temporal loss.
+        hold: holds the content's error.
 
     Raises:
         InputError: the loss network cannot be loaded.
@@ -96,8 +98,9 @@ class Objective:
         texture: bool = False,
         teacher: TransNet | None = None,
         clips: Clips | None = None,
+        hold: ContentHold | None = None,
     ) -> None:
-        self.options, self.fabric, self.clips = options, fabric, clips
+        self.options, self.fabric, self.clips, self.hold = options, fabric, clips, hold
         device = fabric.device
         self.loss_network = LossNetwork.load(options.features, options.loss_network)
         self.loss_network.to(device).to(memory_format=torch.channels_last)
@@ -171,6 +174,11 @@ class Objective:
             parts["grid"] = losses.grid_error(output)
         if motion is not None:
             parts["temporal"] = losses.temporal_error(second, motion.apply(first), motion.valid).mean()
+        if self.hold is not None and self.hold.due(step):
+            with torch.no_grad():
+                held = stylise_rgb(self.hold.reference, rgb, self._texture(origins, rgb))
+                of_reference = self.loss_network(as_shown(self._window(held, crops)))
+                self.hold.follow(parts["content"], self._content_error(of_reference, crops, rgb))
         if self.teacher is not None:
             with torch.no_grad(), self.fabric.autocast():
                 target = stylise_rgb(self.teacher.network, rgb, self._teacher_texture(origins, rgb)).clamp(0, 1)
@@ -182,7 +190,7 @@ class Objective:
         c = self.options
         ramp = 1.0 if share >= c.style_ramp else 0.1 + 0.9 * share / c.style_ramp
         weights = {
-            "content": c.content_weight,
+            "content": c.content_weight * (self.hold.factor if self.hold is not None else 1.0),
             "style": c.style_weight * ramp,
             "gamut": c.gamut,
             "local_style": c.local_style * ramp,

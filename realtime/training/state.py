@@ -65,8 +65,8 @@ class State:
                 metadata = {name: json.loads(value) for name, value in file.metadata().items()}
                 tensors = {k: file.get_tensor(k) for k in file.keys()}
             run = TrainingRun.from_json(output, metadata["run"])
-            values = (metadata[name] for name in ("step", "processes", "seconds", "scaler"))
-            return cls(run, *values, tensors)
+            step, processes, seconds = (metadata[name] for name in ("step", "processes", "seconds"))
+            return cls(run, step, processes, float(seconds), metadata["scaler"], tensors)
         except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError, InputError) as error:
             raise InputError(f"{path}: the state of the run is damaged, or of another version: {error}") from None
 

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import logging
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,6 +24,7 @@ from realtime.results import TrainProgress, TrainSummary
 from realtime.training.adversarial import Adversary
 from realtime.training.card import UNKNOWN
 from realtime.training.clips import Clips
+from realtime.training.content_hold import ContentHold
 from realtime.training.content_pictures import content_pictures
 from realtime.training.data import Crop, Crops, Order, Picture, load_picture
 from realtime.training.devices import make_fabric
@@ -34,6 +32,7 @@ from realtime.training.objective import Objective
 from realtime.training.paths import state_path
 from realtime.training.run import TrainingRun
 from realtime.training.run_files import RunFiles, TrainedFiles
+from realtime.training.signals import stopping
 from realtime.training.state import State, pack, part, unpack
 from realtime.transnet.checkpoint import StyleCard, load_checkpoint
 from realtime.transnet.gallery import find_style
@@ -173,8 +172,11 @@ class Trainer:
         self.crops = Crops(
             pictures, size=c.size, margin=c.margin, smallest=c.smallest_crop, variants=c.variants, seed=c.seed
         )
+        self.hold = ContentHold(network.to(self.fabric.device)) if c.hold_content else None
         texture = run.architecture.texture
-        self.objective = Objective(c, self.fabric, painting, self.crops, texture=texture, teacher=teacher, clips=clips)
+        self.objective = Objective(
+            c, self.fabric, painting, self.crops, texture=texture, teacher=teacher, clips=clips, hold=self.hold
+        )
         optimizer = torch.optim.Adam(network.parameters(), lr=c.learning_rate, betas=(0.9, 0.99))
         self.network, self.optimizer = self.fabric.setup(network.to(memory_format=torch.channels_last), optimizer)
         self.raw = network
@@ -195,6 +197,9 @@ class Trainer:
         try:
             unpack(state.tensors, "style", self.raw, self.optimizer)
             self.smoothed.load_state_dict(part(state.tensors, "average."))
+            if self.hold is not None:
+                self.hold.reference.load_state_dict(part(state.tensors, "reference."))
+                self.hold.log_factor = float(state.tensors["content_hold"])
             if self.adversary is not None:
                 unpack(state.tensors, "discriminator", self.adversary.network, self.adversary.optimizer)
         except (KeyError, RuntimeError) as error:
@@ -207,6 +212,9 @@ class Trainer:
         """From which the run can continue."""
         tensors = pack("style", self.raw, self.optimizer)
         tensors |= {f"average.{k}": v for k, v in self.smoothed.state_dict().items()}
+        if self.hold is not None:
+            tensors |= {f"reference.{k}": v for k, v in self.hold.reference.state_dict().items()}
+            tensors["content_hold"] = torch.tensor(self.hold.log_factor, dtype=torch.float64)
         if self.adversary is not None:
             tensors |= pack("discriminator", self.adversary.network, self.adversary.optimizer)
         scaler = self.fabric.strategy.precision.state_dict()  # of fp16; empty for the others
@@ -235,7 +243,7 @@ class Trainer:
         running: dict[str, float] = {}
         batches = self._batches()
         self._write(self.files.begin)
-        with _stopping() as stop:
+        with stopping() as stop:
             while not self._at_end():
                 late = self.options.minutes is not None and self.seconds > self.options.minutes * 60
                 if self._any(stop.is_set() or late):
@@ -385,18 +393,3 @@ class Trainer:
             return value
         count: Any = self.fabric.all_reduce(torch.tensor(float(value), device=self.fabric.device), reduce_op="sum")
         return bool(count)
-
-
-@contextmanager
-def _stopping() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set, so that a run ends after the step it is in and saves its state."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = {s: signal.signal(s, lambda *_: stop.set()) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for s, handler in before.items():
-            signal.signal(s, handler)

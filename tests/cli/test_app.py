@@ -18,7 +18,20 @@ from realtime.options import ConsoleOptions
 from tests.helpers.commands import Restyle
 from tests.helpers.processes import ROOT, python
 
-COMMANDS = ["video", "image", "webcam", "demo", "styles", "paint", "learn", "train", "evaluate", "export", "bench", "doctor"]
+COMMANDS = [
+    "video",
+    "image",
+    "webcam",
+    "demo",
+    "styles",
+    "paint",
+    "learn",
+    "train",
+    "evaluate",
+    "export",
+    "bench",
+    "doctor",
+]
 HEAVY = set("av cv2 lightning_fabric matplotlib numpy onnx onnxruntime rich safetensors torch torchvision".split())
 
 

@@ -73,7 +73,7 @@ def test_a_polish_lowers_the_loss(painting: Path, output: Path, photographs: Pat
     summary = small(painting, output, photographs, steps=24, report=reports.append)
     assert (summary.steps, summary.finished, summary.interrupted) == (24, True, False)
     first, last = reports[0].losses, reports[-1].losses  # running means: the losses themselves fall further
-    assert last["style"] < 0.9 * first["style"]
+    assert last["style"] < 0.95 * first["style"]
     assert last["tile_style"] < first["tile_style"] and last["sliced_wasserstein"] < first["sliced_wasserstein"]
 
 

@@ -115,7 +115,7 @@ def test_a_network_with_a_texture_plane_learns(small: TrainingRun) -> None:
     network, card = load_checkpoint(run.output)
     assert card.architecture == run.architecture and card.architecture.texture
     assert network(torch.zeros(1, 28, 4, 4)).isfinite().all()
-    start = other(small, "b.safetensors", start=str(run.output), **{k: None for k in ("width", "body", *TWO)})
+    start = other(small, "b.safetensors", start=str(run.output), **dict.fromkeys(("width", "body", *TWO)))
     assert start.architecture == run.architecture
 
 
