@@ -10,9 +10,10 @@ from typing import Any
 
 from realtime.errors import InputError
 from realtime.option_fields import Field
-from realtime.options import LearnOptions, TrainOptions
+from realtime.options import TrainOptions
 from realtime.training.run import NETWORK, NETWORK_OPTIONS, STEERING
 from realtime.transnet.checkpoint import StyleCard, write_atomically
+from realtime.transnet.hypernetwork import PAINT, STROKE
 from realtime.transnet.network import Architecture
 
 WEAKNESSES = "## Known weaknesses"
@@ -92,9 +93,10 @@ def _learn_command(recipe: Mapping[str, Any]) -> str:
     content = [name for name in recipe.get("content", "").split(", ") if name]
     for flag, name in zip(("--on", "--content"), content, strict=False):
         words += [flag, name]
-    for option in LearnOptions.fields():
-        if option.name in ("paint", "stroke", "seed") and recipe.get(option.name, option.default) != option.default:
-            words += [option.flag, _plain(recipe[option.name])]
+    for name, default in (("paint", PAINT), ("stroke", STROKE), ("seed", 0)):
+        value = recipe.get(name, default)
+        if value != default:
+            words += [f"--{name}", _plain(value)]
     return shlex.join(words)
 
 

@@ -59,7 +59,8 @@ class TrainingRun:
             path = find_style(options.start)
             card = read_card(path)
             known = card.architecture
-            if card.recipe and path.parent.resolve() != gallery_folder().resolve():  # the gallery's have cards
+            # the gallery's have cards; a network that was emitted and not trained was made by no run
+            if "steps_done" in card.recipe and path.parent.resolve() != gallery_folder().resolve():
                 legs = (*card.recipe.get("legs", ()), {k: v for k, v in card.recipe.items() if k != "legs"})
         given = {name: getattr(options, name) for name in NETWORK_OPTIONS}
         network = {name: getattr(known, name) if value is None else value for name, value in given.items()}

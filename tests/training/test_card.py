@@ -187,6 +187,26 @@ def test_a_card_is_written_and_renewed(tmp_path: Path) -> None:
     assert path.read_text() == before
 
 
+@pytest.mark.parametrize(
+    ("said", "before", "shown"),
+    [
+        (None, "", "unknown"),
+        ("unknown", "", "unknown"),
+        ("CC BY 4.0", "Licence of the painting: unknown.\n", "CC BY 4.0"),
+        (None, "Licence of the painting: CC0.\n", "CC0"),
+        (None, "The Wave, A. Painter, 1830. Public domain.\n", "public domain"),
+        (None, "* Not all of this is here. Public domain? Nobody knows.\n", "unknown"),
+    ],
+)
+def test_the_licence_is_what_somebody_said(said: str | None, before: str, shown: str) -> None:
+    """The program claims nothing of a painting: what a checkpoint does not say, the previous card may, else nobody."""
+    made = recipe(a_run()) | ({} if said is None else {"licence": said})
+    card = StyleCard("wave", "The Wave", "A. Painter", 1830, Architecture(), made, METRICS, None)
+    text = render(card, before=f"# wave\n\n{before}")
+    assert f"\n\nThe Wave, A. Painter, 1830.\n\nLicence of the painting: {shown}.\n\n" in text
+    assert render(card, before=text) == text
+
+
 @pytest.mark.parametrize("path", sorted(gallery_folder().glob("*.md")), ids=lambda path: path.stem)
 def test_the_cards_of_the_gallery_have_options_that_exist(path: Path) -> None:
     declared = (field.flag for kind in (TrainFiles, TrainOptions, EvaluateOptions) for field in kind.fields())
