@@ -537,7 +537,11 @@ class TrainOptions(TorchOptions, LossNetworkOptions):
     license: str = _painting("", "Licence of the painting, for the card.", metavar="TEXT", shown_default="unknown")
 
     length_minutes: float | None = _run(
-        None, "Length of the whole run as a time, in place of `steps`.", above=0, python_only=True
+        None,
+        "Length of the whole run as a time, in place of `steps`.",
+        above=0,
+        python_only=True,
+        shown_default="none: steps count",
     )
     loss_precision: Literal["auto", "fp32", "bf16"] = _device(
         "auto", "Number format of the loss network; auto is that of the training.", python_only=True
