@@ -20,9 +20,10 @@ from realtime.errors import InputError
 from realtime.option_fields import takes
 from realtime.options import LearnOptions, TrainOptions
 from realtime.results import LearnSummary, TrainProgress
+from realtime.style.cache import file_digest
 from realtime.training.card import UNKNOWN, write_card
 from realtime.training.content_pictures import content_kind
-from realtime.training.emitted import emitted_network, file_digest
+from realtime.training.emitted import emitted_network
 from realtime.training.learn_files import check_files, polishes
 from realtime.training.paths import card_path, state_path
 from realtime.training.run import NETWORK_OPTIONS, TrainingRun

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from realtime.errors import InputError
-from realtime.media.files.stills import read_image
 from realtime.options import LearnOptions
+from realtime.style.painting import read_painting
 from realtime.training.paths import card_path, preview_path, state_path
 
 PREVIEW = ".jpg"
@@ -25,7 +25,7 @@ def check_files(painting: Path, output: Path, options: LearnOptions) -> None:
         raise InputError(f"{output.parent}: no such folder")
     if output.is_dir():
         raise InputError(f"{output}: is a folder")
-    read_image(painting)
+    read_painting(painting)
     if options.on is not None and not options.on.exists():
         raise InputError(f"--on {options.on}: no such file or folder")
     if options.content is not None and not options.content.is_dir():

@@ -28,6 +28,7 @@ from realtime.training.content_hold import ContentHold
 from realtime.training.content_pictures import content_pictures
 from realtime.training.data import Crop, Crops, Order, Picture, load_picture
 from realtime.training.devices import make_fabric
+from realtime.training.emitted import painting_tensor
 from realtime.training.objective import Objective
 from realtime.training.paths import state_path
 from realtime.training.run import TrainingRun
@@ -158,7 +159,8 @@ class Trainer:
         self.run, self.options = run, run.options
         c = self.options
         # What is cheap to check comes before what takes time or a download (torchvision's weights).
-        painting = load_picture(run.style_image, c.style_size)
+        read = painting_tensor if run.learned else load_picture
+        painting = read(run.style_image, c.style_size)
         pictures = content_pictures(run.content, c.seed)
         torch.manual_seed(c.seed)
         if state is not None:

@@ -32,7 +32,7 @@ def photographs(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("none.jpg", "a.safetensors"), "none.jpg: no such file"),
+        (("none.jpg", "a.safetensors"), "none.jpg: cannot be read"),
         (("painting.png",), "OUTPUT"),
         (("painting.png", "a.pt"), "a.pt: a checkpoint's name ends in .safetensors"),
         (("painting.png", "none/a.safetensors"), "none: no such folder"),

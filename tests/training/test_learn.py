@@ -166,7 +166,7 @@ def refused(painting: Path, output: Path, reason: str, **options: Any) -> None:
 
 
 def test_what_is_refused(painting: Path, output: Path, photographs: Path) -> None:
-    refused(output.with_name("none.jpg"), output, "none.jpg: no such file")
+    refused(output.with_name("none.jpg"), output, "none.jpg: cannot be read")
     refused(photographs, output, "is a folder, not an image")
     text = output.with_name("text.jpg")
     text.write_text("no picture")
