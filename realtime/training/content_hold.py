@@ -17,8 +17,12 @@ from realtime.transnet.network import TransNet
 EVERY = 4
 """Steps from one comparison to the next: each costs a fifth of a step."""
 
-RATE = 0.5
+RATE = 1.0
 """By how much the weight's logarithm changes for a relative error of 1."""
+
+TARGET = 0.95
+"""The error that is aimed at, relative to the reference's: a little below it, since generated pictures stand for the
+user's own."""
 
 MOST = math.log(16)
 """Bound of the weight's logarithm, to both sides."""
@@ -52,5 +56,5 @@ class ContentHold:
         """Take the content's errors of one batch into account, scalars; what is not finite changes nothing."""
         ratio = float(error.detach()) / max(1e-6, float(of_reference))
         if math.isfinite(ratio):
-            change = RATE * max(-1.0, min(1.0, ratio - 1))
+            change = RATE * max(-1.0, min(1.0, ratio - TARGET))
             self.log_factor = max(-MOST, min(MOST, self.log_factor + change))

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from realtime.training.content_hold import EVERY, MOST, ContentHold
+from realtime.training.content_hold import EVERY, MOST, TARGET, ContentHold
 from tests.helpers.transnets import SMALL, random_network
 
 
@@ -21,14 +21,14 @@ def value(number: float) -> torch.Tensor:
 
 
 def test_the_weight_grows_while_more_is_lost_and_falls_while_less_is(hold: ContentHold) -> None:
-    hold.follow(value(1.0), value(1.0))
+    hold.follow(value(2 * TARGET), value(2.0))
     assert hold.factor == 1
-    hold.follow(value(1.2), value(1.0))
+    hold.follow(value(TARGET + 0.2), value(1.0))
     grown = hold.factor
     assert grown > 1
-    hold.follow(value(0.8), value(1.0))
+    hold.follow(value(TARGET - 0.2), value(1.0))
     assert hold.factor == pytest.approx(1)
-    hold.follow(value(0.8), value(1.0))
+    hold.follow(value(TARGET - 0.2), value(1.0))
     assert hold.factor == pytest.approx(1 / grown)
 
 
@@ -42,14 +42,14 @@ def test_it_is_bounded_and_ignores_what_is_not_finite(hold: ContentHold) -> None
 
 
 def test_a_constrained_problem_is_solved() -> None:
-    """Least (x - 3)^2 with x^2 held at 1: x becomes 1."""
+    """Least (x - 3)^2 with x^2 held at the target."""
     hold = ContentHold(random_network(SMALL))
     x = 0.5
     for _ in range(400):
         gradient = 2 * (x - 3) + hold.factor * 2 * x
         x -= 0.05 * gradient
         hold.follow(value(x * x), value(1.0))
-    assert x == pytest.approx(1, abs=0.02)
+    assert x * x == pytest.approx(TARGET, abs=0.02)
 
 
 def test_the_reference_does_not_change() -> None:
