@@ -46,7 +46,9 @@ class TrainingRun:
     learned: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def new(cls, style_image: Path, content: Path, output: Path, options: TrainOptions | None = None) -> Self:
+    def new(
+        cls, style_image: Path, content: Path | tuple[Path, ...], output: Path, options: TrainOptions | None = None
+    ) -> Self:
         """A run from its beginning. The architecture's options that are not given are those of the style to start from.
 
         Raises:
@@ -68,7 +70,8 @@ class TrainingRun:
             Architecture(**network)
         except ValueError as error:
             raise InputError(f"network: {error}") from None
-        return cls(style_image, (content,), output, options.replace(**network), legs)
+        sources = (content,) if isinstance(content, Path) else content
+        return cls(style_image, sources, output, options.replace(**network), legs)
 
     @property
     def architecture(self) -> Architecture:
