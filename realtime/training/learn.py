@@ -48,7 +48,7 @@ POLISH = TrainOptions(
     tile_style=0.2,
     palette=0.2,
     gamut=10.0,
-    grid=0.02,
+    grid=0.2,
     temporal=40.0,
     noise=0.015,
     margin=16,
@@ -57,7 +57,8 @@ POLISH = TrainOptions(
     batch=2,
     cache_gigabytes=1.0,
 )
-"""The polish, but for what the user chooses. The weights of the losses are those of `restyle train --any`."""
+"""The polish, but for what the user chooses. The weights of the losses are those of `restyle train --any`, but for the
+grid: with one painting alone, two minutes are enough to bring patterns of the network's cells back."""
 
 GPU_BATCH = 8
 """Pictures at once on a GPU."""

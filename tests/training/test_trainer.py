@@ -182,7 +182,7 @@ def test_two_processes_are_one_run(small: TrainingRun, tmp_path: Path) -> None:
     plain = other(small, norm="none", contours=(), batch=1, steps=3, tv=0.0, warmup=200)
     train(other(plain, accumulate=2))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command += ["-m", "realtime.cli", "train", str(plain.style_image), "--content", str(plain.content)]
+    command += ["-m", "realtime.cli", "train", str(plain.style_image), "--content", str(plain.content[0])]
     command += ["--output", str(tmp_path / "two.safetensors"), "--features", str(plain.options.features)]
     command += ["--width", "8", "--body", "16", "--dilations", "1", "--norm", "none", "--device", "cpu"]
     command += ["--cell", "8", "--contours", "none"]
