@@ -20,7 +20,7 @@ EVERY = 4
 RATE = 1.0
 """By how much the weight's logarithm changes for a relative error of 1."""
 
-TARGET = 0.95
+TARGET = 0.98
 """The error that is aimed at, relative to the reference's: a little below it, since generated pictures stand for the
 user's own."""
 
