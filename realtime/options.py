@@ -457,10 +457,10 @@ class TrainOptions(TorchOptions, LossNetworkOptions):
     style_pool: int = _losses(1, "Crops that share one Gram matrix.", minimum=1, metavar="N")
     style_size: int = _losses(384, "Short side of the painting.", minimum=64, metavar="PX")
     local_style: float = _losses(0.0, "Weight of the style in each tile of 128 px.", minimum=0, metavar="W")
-    tile_style: float = _losses(
+    tile: float = _losses(
         0.0, "Weight of relu3_1's style in each tile of 64 px: strokes in plain areas.", minimum=0, metavar="W"
     )
-    sliced_wasserstein: float = _losses(
+    swd: float = _losses(
         0.0, "Weight of the sliced Wasserstein distance of relu2_1, relu3_1 and relu4_1.", minimum=0, metavar="W"
     )
     palette: float = _losses(0.0, "Weight of the distance between the colours.", minimum=0, metavar="W")

@@ -20,7 +20,7 @@ from realtime.transnet.network import TransNet, pack_planes, unpack_planes
 from realtime.transnet.texture import FIELD_SIDE, field_tensor, texture_planes
 
 TILE, PLAIN = 64, 2
-"""Of the loss "tile_style": side of its tiles in pixels, and the tap that it compares, relu3_1."""
+"""Of the loss "tile": side of its tiles in pixels, and the tap that it compares, relu3_1."""
 
 
 def stylise_rgb(network: nn.Module, rgb: Tensor, texture: Tensor | None = None) -> Tensor:
@@ -194,8 +194,8 @@ class Objective:
             "style": c.style_weight * ramp,
             "gamut": c.gamut,
             "local_style": c.local_style * ramp,
-            "tile_style": c.tile_style * ramp,
-            "sliced_wasserstein": c.sliced_wasserstein * ramp,
+            "tile": c.tile * ramp,
+            "swd": c.swd * ramp,
             "palette": c.palette * ramp,
             "tv": c.tv,
             "grid": c.grid,
@@ -240,12 +240,12 @@ class Objective:
             sides = [max(1, round(losses.TILE * tap.shape[-1] / c.size)) for tap in taps]
             tiles = [losses.tile_grams(tap, side) for tap, side in zip(taps, sides, strict=True)]
             parts["local_style"] = losses.local_errors(tiles, self._style_targets).mean()
-        if c.tile_style:
+        if c.tile:
             side = max(1, round(TILE * taps[PLAIN].shape[-1] / c.size))
-            parts["tile_style"] = losses.tile_errors(taps[PLAIN], self._style_targets[PLAIN], side).mean()
-        if c.sliced_wasserstein:
+            parts["tile"] = losses.tile_errors(taps[PLAIN], self._style_targets[PLAIN], side).mean()
+        if c.swd:
             compared = taps[1:], self._style_taps[1:]
-            parts["sliced_wasserstein"] = losses.sliced_wasserstein_error(*compared, generator).mean()
+            parts["swd"] = losses.sliced_wasserstein_error(*compared, generator).mean()
         return parts
 
 

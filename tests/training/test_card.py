@@ -86,8 +86,8 @@ runs = st.builds(
     skip=st.booleans(),
     fine=st.sampled_from([(), (1, 2)]),
     texture=st.booleans(),
-    sliced_wasserstein=st.sampled_from([0.0, 0.3]),
-    tile_style=st.sampled_from([0.0, 0.2]),
+    swd=st.sampled_from([0.0, 0.3]),
+    tile=st.sampled_from([0.0, 0.2]),
     palette=st.sampled_from([0.0, 0.2]),
 )
 

@@ -74,7 +74,7 @@ def test_a_polish_lowers_the_loss(painting: Path, output: Path, photographs: Pat
     assert (summary.steps, summary.finished, summary.interrupted) == (24, True, False)
     first, last = reports[0].losses, reports[-1].losses  # running means: the losses themselves fall further
     assert last["style"] < 0.95 * first["style"]
-    assert last["tile_style"] < first["tile_style"] and last["sliced_wasserstein"] < first["sliced_wasserstein"]
+    assert last["tile"] < first["tile"] and last["swd"] < first["swd"]
 
 
 def test_what_the_checkpoint_and_its_card_say(painting: Path, output: Path, photographs: Path) -> None:

@@ -108,9 +108,9 @@ TWO: dict[str, Any] = {"norm": "blocks", "contours": (), "skip": True, "fine": (
 
 
 def test_a_network_with_a_texture_plane_learns(small: TrainingRun) -> None:
-    run = other(small, **TWO, **ALONE | {"temporal": 0.1}, steps=25, learning_rate=3e-3, sliced_wasserstein=0.3)
-    losses = losses_of(other(run, tile_style=0.2, palette=0.2))
-    for name in ("style", "sliced_wasserstein", "tile_style", "palette"):
+    run = other(small, **TWO, **ALONE | {"temporal": 0.1}, steps=25, learning_rate=3e-3, swd=0.3)
+    losses = losses_of(other(run, tile=0.2, palette=0.2))
+    for name in ("style", "swd", "tile", "palette"):
         assert losses[-1][name] < losses[0][name], name
     network, card = load_checkpoint(run.output)
     assert card.architecture == run.architecture and card.architecture.texture
