@@ -49,6 +49,8 @@ def recipe(run: TrainingRun, steps_done: int | None = None) -> dict[str, Any]:
 
 
 def a_run(output: str = "x.safetensors", **options: Any) -> TrainingRun:
+    if options.get("texture"):  # a network has contours or the texture plane
+        options["contours"] = ()
     return TrainingRun.new(Path("wave.jpg"), Path("photographs"), Path(output), TrainOptions(**options))
 
 

@@ -107,11 +107,13 @@ TWO: dict[str, Any] = {"norm": "blocks", "contours": (), "skip": True, "fine": (
 """The kind of network that is emitted for any painting."""
 
 
-def test_a_network_with_a_texture_plane_learns(small: TrainingRun) -> None:
-    run = other(small, **TWO, **ALONE | {"temporal": 0.1}, steps=25, learning_rate=3e-3, swd=0.3)
-    losses = losses_of(other(run, tile=0.2, palette=0.2))
-    for name in ("style", "swd", "tile", "palette"):
-        assert losses[-1][name] < losses[0][name], name
+@pytest.mark.parametrize("term", ["swd", "palette"])
+def test_a_network_with_a_texture_plane_learns(small: TrainingRun, term: str) -> None:
+    """One term alone: against a random loss network several would pull in different directions."""
+    alone = ALONE | {"style_weight": 0.0, term: 1.0}
+    run = other(small, **TWO, **alone, steps=20, batch=1)
+    losses = losses_of(run)
+    assert losses[-1][term] < 0.95 * losses[0][term]
     network, card = load_checkpoint(run.output)
     assert card.architecture == run.architecture and card.architecture.texture
     assert network(torch.zeros(1, 28, 4, 4)).isfinite().all()
@@ -263,7 +265,7 @@ def test_minutes(small: TrainingRun) -> None:
 def test_refusals(small: TrainingRun, tmp_path: Path) -> None:
     cases = [
         (replace(small, style_image=tmp_path / "none.png"), "none.png: no such file"),
-        (replace(small, content=tmp_path / "none"), "no such folder"),
+        (replace(small, content=(tmp_path / "none",)), "no such folder"),
         (other(small, features=tmp_path / "none.safetensors"), "no such file"),
         (other(small, features=small.style_image), "not the weights"),
         (other(small, "style.pt"), "safetensors"),
