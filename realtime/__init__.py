@@ -16,9 +16,18 @@ from realtime.release import __version__
 
 if TYPE_CHECKING:
     from realtime.errors import InputError, RestyleError, StyleError
-    from realtime.options import EngineOptions, ImageOptions, LiveOptions, PaintOptions, StyleOptions, VideoOptions
-    from realtime.results import BatchSummary, PicturesSummary, Progress, VideoSummary
+    from realtime.options import (
+        EngineOptions,
+        ImageOptions,
+        LearnOptions,
+        LiveOptions,
+        PaintOptions,
+        StyleOptions,
+        VideoOptions,
+    )
+    from realtime.results import BatchSummary, LearnSummary, PicturesSummary, Progress, VideoSummary
     from realtime.stylizer import Stylizer
+    from realtime.training.learn import learn
     from realtime.transnet.checkpoint import StyleCard
     from realtime.transnet.gallery import styles
 
@@ -27,13 +36,15 @@ _MODULES = {
     "realtime.options": (
         "EngineOptions",
         "ImageOptions",
+        "LearnOptions",
         "LiveOptions",
         "PaintOptions",
         "StyleOptions",
         "VideoOptions",
     ),
-    "realtime.results": ("BatchSummary", "PicturesSummary", "Progress", "VideoSummary"),
+    "realtime.results": ("BatchSummary", "LearnSummary", "PicturesSummary", "Progress", "VideoSummary"),
     "realtime.stylizer": ("Stylizer",),
+    "realtime.training.learn": ("learn",),
     "realtime.transnet.checkpoint": ("StyleCard",),
     "realtime.transnet.gallery": ("styles",),
 }
@@ -44,6 +55,8 @@ __all__ = [
     "EngineOptions",
     "ImageOptions",
     "InputError",
+    "LearnOptions",
+    "LearnSummary",
     "LiveOptions",
     "PaintOptions",
     "PicturesSummary",
@@ -56,6 +69,7 @@ __all__ = [
     "VideoOptions",
     "VideoSummary",
     "__version__",
+    "learn",
     "styles",
 ]
 

@@ -480,6 +480,13 @@ class TrainOptions(TrainingOptions, LossNetworkOptions):
     style_pool: int = _losses(1, "Crops that share one Gram matrix.", minimum=1, metavar="N")
     style_size: int = _losses(384, "Short side of the painting.", minimum=64, metavar="PX")
     local_style: float = _losses(0.0, "Weight of the style in each tile of 128 px.", minimum=0, metavar="W")
+    tile: float = _losses(
+        0.0, "Weight of relu3_1's style in each tile of 64 px: strokes in plain areas.", minimum=0, metavar="W"
+    )
+    swd: float = _losses(
+        0.0, "Weight of the sliced Wasserstein distance of relu2_1, relu3_1 and relu4_1.", minimum=0, metavar="W"
+    )
+    palette: float = _losses(0.0, "Weight of the distance between the colours.", minimum=0, metavar="W")
     tv: float = _losses(0.0, "Weight of total variation.", minimum=0, metavar="W")
     grid: float = _losses(0.0, "Weight of patterns at the periods of the network's cells.", minimum=0, metavar="W")
     temporal: float = _losses(0.0, "Weight of temporal consistency under motion.", minimum=0, metavar="W")
@@ -513,11 +520,44 @@ class TrainOptions(TrainingOptions, LossNetworkOptions):
     cell: Cell | None = _network(
         None, "The body works at 1/8 or 1/4 size.", shown_default="that of the start, or the usual network's"
     )
+    skip: bool | None = _network(
+        None,
+        "Add the stem's features to the body's.",
+        flags=("--skip/--no-skip",),
+        shown_default="that of the start, or the usual network's",
+    )
+    fine: tuple[int, ...] | None = _network(
+        None,
+        "One residual block at 1/4 size for each, behind the body.",
+        metavar="A,B,...|none",
+        read=read_whole_numbers,
+        shown_default="that of the start, or the usual network's",
+    )
+    texture: bool | None = _network(
+        None,
+        "The network takes the texture plane.",
+        flags=("--texture-plane/--no-texture-plane",),
+        shown_default="that of the start, or the usual network's",
+    )
 
     title: str = _painting("", "Title.", metavar="TEXT")
     artist: str = _painting("", "Artist.", metavar="TEXT")
     year: int | None = _painting(None, "Year.", metavar="N", shown_default="unknown")
+    license: str = _painting("", "Licence of the painting, for the card.", metavar="TEXT", shown_default="unknown")
 
+    length_minutes: float | None = _run(
+        None,
+        "Length of the whole run as a time, in place of `steps`.",
+        above=0,
+        python_only=True,
+        shown_default="none: steps count",
+    )
+    loss_precision: Literal["auto", "fp32", "bf16"] = _device(
+        "auto", "Number format of the loss network; auto is that of the training.", python_only=True
+    )
+    hold_content: bool = _losses(
+        False, "Steer the content's weight so that its error stays that of the start.", python_only=True
+    )
     warmup: int = _run(200, "Steps in which the learning rate rises.", minimum=0, python_only=True)
     clip: float = _run(0.3, "Bound of the gradient's norm.", above=0, python_only=True)
     ema: float = _run(
@@ -623,6 +663,39 @@ class AnyTrainOptions(TrainingOptions):
             raise OptionError("size", f"{self.size} is not a multiple of 8")
         if self.shares is not None and not (min(self.shares) >= 0 and 0 < sum(self.shares) < math.inf):
             raise OptionError("shares", "shares of 0 or more are wanted, not all of them 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnOptions(StyleOptions, OverwriteOption, TorchOptions):
+    """Options of making a checkpoint of a painting's own: emitted, and then polished on pictures."""
+
+    minutes: float = _run(2.0, "Time of the polish; 0: none.", minimum=0, metavar="N")
+    steps: int | None = _run(
+        None, "Steps of the polish, in place of a time.", minimum=1, metavar="N", shown_default="what the time gives"
+    )
+    seed: int = _run(0, "Seed of all random numbers.", metavar="N")
+    resume: bool = _run(False, "Continue a polish that was stopped: its state lies beside OUTPUT.")
+
+    on: Path | None = _files(
+        None, "Your own clip, picture or folder: what the style is to be good at.", metavar="CLIP_OR_FOLDER"
+    )
+    content: Path | None = _files(
+        None, "Folder of pictures to learn on, searched with its subfolders.", metavar="DIR", shown_default="built in"
+    )
+    features: Path | None = _files(None, "VGG-19 weights.", metavar="FILE", shown_default="those that come along")
+
+    title: str = _painting("", "Title.", metavar="TEXT")
+    artist: str = _painting("", "Artist.", metavar="TEXT")
+    year: int | None = _painting(None, "Year.", metavar="N", shown_default="unknown")
+    license: str = _painting("", "Licence of the painting, for the card.", metavar="TEXT", shown_default="unknown")
+
+    size: int = _crops(192, "Side of the crops of the polish, a multiple of 8.", minimum=64, python_only=True)
+    batch: int | None = _crops(None, "Crops at once.", minimum=1, shown_default="2, on a GPU 8", python_only=True)
+
+    def check(self) -> None:
+        """A multiple of 8."""
+        if self.size % 8:
+            raise OptionError("size", f"{self.size} is not a multiple of 8")
 
 
 # Painting a picture by optimisation

@@ -315,6 +315,28 @@ class TrainSummary(Summary):
     losses: dict[str, float]
 
 
+@dataclass(frozen=True, kw_only=True)
+class LearnSummary(Summary):
+    """A checkpoint of a painting's own.
+
+    Attributes:
+        painting, output: the files.
+        seconds: wall-clock time, of all calls where it was resumed.
+        steps: of the polish so far.
+        finished: whether the checkpoint is written; if not, the state is kept.
+        interrupted: whether a signal ended the call.
+        device: of the polish.
+    """
+
+    painting: str
+    output: str
+    seconds: float
+    steps: int
+    finished: bool
+    interrupted: bool
+    device: str
+
+
 @dataclass(frozen=True)
 class AnyTrainProgress:
     """How far a run of the trainer for any painting is.

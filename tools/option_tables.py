@@ -17,6 +17,7 @@ COMMANDS = {
     "webcam": ("LiveOptions", "StyleOptions", "EngineOptions"),
     "demo": ("DemoOptions", "StyleOptions", "EngineOptions"),
     "styles": ("StylesOptions",),
+    "learn": ("LearnOptions",),
     "train": ("TrainFiles", "TrainOptions"),
     "train --any": ("TrainFiles", "AnyTrainFiles", "AnyTrainOptions"),
     "paint": ("PaintingOptions",),

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
-from realtime.cli import bench, demo, doctor, evaluate, export, image, paint, styles, train, video, webcam
+from realtime.cli import bench, demo, doctor, evaluate, export, image, learn, paint, styles, train, video, webcam
 from realtime.cli.command import command
 from realtime.cli.common import State, say
 from realtime.errors import RestyleError, one_line
@@ -37,6 +37,7 @@ command(app, "webcam")(webcam.webcam)
 command(app, "demo")(demo.demo)
 command(app, "styles")(styles.styles)
 command(app, "paint")(paint.paint)
+command(app, "learn")(learn.learn)
 command(app, "train")(train.train)
 command(app, "evaluate")(evaluate.evaluate)
 command(app, "export")(export.export)

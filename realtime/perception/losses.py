@@ -73,7 +73,7 @@ def gram_error(matrix: Tensor, target: Tensor, normalisation: GramNormalisation)
 
     Args:
         matrix: (..., C, C).
-        target: (C, C).
+        target: (..., C, C), of a shape that broadcasts with it.
 
     Returns:
         (...).
@@ -81,7 +81,7 @@ def gram_error(matrix: Tensor, target: Tensor, normalisation: GramNormalisation)
     channels = target.shape[-1]
     error = ((matrix - target) ** 2).sum((-2, -1))
     if normalisation == "relative":
-        return error / (target**2).sum()
+        return error / (target**2).sum((-2, -1))
     return error / {"gatys": 4 * channels**2, "chw": channels**4, "pixels": channels**2}[normalisation]
 
 
@@ -166,6 +166,83 @@ def local_errors(tiles: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
         (layers, N) fp32: means over the tiles.
     """
     return torch.stack([gram_error(t, target, "relative").mean(1) for t, target in zip(tiles, targets, strict=True)])
+
+
+def tile_errors(features: Tensor, target: Tensor, side: int, largest: float = 4.0) -> Tensor:
+    """Relative style error of one layer over tiles, each bounded: asks for the style in plain areas, too.
+
+    Args:
+        features: (N, C, H, W).
+        target: (C, C), or (P, C, C) of P paintings, fp32. P divides N; pictures come painting by painting.
+        side: of a tile, in features; see `tile_grams`.
+        largest: bound of a tile's error, so that a single empty tile does not outweigh the picture.
+
+    Returns:
+        (N,) fp32: means over the tiles.
+    """
+    if target.ndim == 3:
+        target = target.repeat_interleave(len(features) // len(target), 0)[:, None]
+    return gram_error(tile_grams(features, side), target, "relative").clamp_max(largest).mean(1)
+
+
+def sampled(features: Tensor, places: Tensor) -> Tensor:
+    """(N, C, H, W) at some places, (samples,), counted row by row: (N, C, samples)."""
+    return features.permute(0, 2, 3, 1).flatten(1, 2).index_select(1, places).transpose(1, 2)
+
+
+def sliced_errors(values: Tensor, target: Tensor, directions: Tensor) -> Tensor:
+    """Sliced Wasserstein distance (Heitz et al. 2021, arXiv 2006.07229), squared, over the target's variance.
+
+    Values are projected on directions, sorted, and compared in order. Where Gram matrices compare second moments, this
+    compares whole distributions: a photograph with a tint does not satisfy it.
+
+    Args:
+        values: (N, C, samples).
+        target: (P, samples, C), of P paintings. P divides N; pictures come painting by painting.
+        directions: (C, directions), each of length 1.
+
+    Returns:
+        (N,) fp32.
+    """
+    of_values = (directions.T @ values.float()).sort(-1).values
+    of_target = (target.float() @ directions).transpose(1, 2).sort(-1).values
+    variance = of_target.var(-1).mean(-1) + 1e-4
+    repeats = len(values) // len(target)
+    wanted = of_target.repeat_interleave(repeats, 0)
+    return ((of_values - wanted) ** 2).mean((1, 2)) / variance.repeat_interleave(repeats)
+
+
+def sliced_wasserstein_error(
+    features: Sequence[Tensor],
+    targets: Sequence[Tensor],
+    generator: torch.Generator,
+    *,
+    samples: int = 1024,
+    directions: int = 48,
+) -> Tensor:
+    """`sliced_errors` of whole layers, at random places and along random directions.
+
+    Args:
+        features: per layer (N, C, H, W).
+        targets: per layer (P, C, h, w), the features of P paintings.
+        generator: on any device.
+        samples: places in each picture, drawn with replacement.
+        directions: number of projections.
+
+    Returns:
+        (N,) fp32: mean over the layers.
+    """
+
+    def some(f: Tensor) -> Tensor:
+        count = f.shape[2] * f.shape[3]
+        return sampled(f, torch.randint(count, (samples,), generator=generator, device=generator.device).to(f.device))
+
+    errors = []
+    for f, target in zip(features, targets, strict=True):
+        drawn = torch.randn(f.shape[1], directions, generator=generator, device=generator.device)
+        slices = F.normalize(drawn, dim=0).to(f.device)
+        errors.append(sliced_errors(some(f), some(target).transpose(1, 2), slices))
+    return torch.stack(errors).mean(0)
 
 
 def total_variation(rgb: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ def is_picture(path: Path) -> bool:
         return False
 
 
-def read_painting(path: Path) -> np.ndarray:
+def read_painting(path: Path, side: int = SIDE) -> np.ndarray:
     """The picture of a file as the network that takes any painting wants it.
 
     Upright by its EXIF orientation; CMYK, gray, palettes and 16 bits become RGB with 8 bits; a colour profile is
@@ -62,9 +62,10 @@ def read_painting(path: Path) -> np.ndarray:
 
     Args:
         path: the file.
+        side: wanted short side in pixels; `SIDE` for the network.
 
     Returns:
-        (H, W, 3) uint8 RGB whose short side is `SIDE`. Not to be written to.
+        (H, W, 3) uint8 RGB of this short side. Not to be written to.
 
     Raises:
         MediaError: the file is missing, no picture, damaged, too large, too small, or wholly transparent.
@@ -75,13 +76,13 @@ def read_painting(path: Path) -> np.ndarray:
         raise MediaError(f"{path}: cannot be read ({error.strerror})") from None
     if status.st_size > MOST_BYTES:
         raise MediaError(f"{path}: {status.st_size / 2**20:.0f} MiB is too large for a picture")
-    return _read(path, (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
+    return _read(path, (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns), side)
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path, state: tuple[int, ...]) -> np.ndarray:
+def _read(path: Path, state: tuple[int, ...], side: int) -> np.ndarray:
     """Remembered, since a picture is looked at before torch is imported, and used after. `state` is the file's."""
-    picture = read_picture(path, longest_side=MOST_PIXELS_SIDE, least_short_side=2 * SIDE)
+    picture = read_picture(path, longest_side=MOST_PIXELS_SIDE, least_short_side=2 * side)
     height, width = picture.rgb.shape[:2]
     if min(height, width) < SMALLEST_SIDE:
         raise MediaError(
@@ -94,7 +95,7 @@ def _read(path: Path, state: tuple[int, ...]) -> np.ndarray:
     rgb = picture.rgb[rows, columns]
     if picture.alpha is not None:
         rgb = _on_white(rgb, picture.alpha[rows, columns])
-    rgb = _in_srgb(resize_image(rgb, SIDE), picture)
+    rgb = _in_srgb(resize_image(rgb, side), picture)
     rgb.setflags(write=False)
     return rgb
 

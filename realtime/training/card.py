@@ -9,13 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from realtime.errors import InputError
+from realtime.option_fields import Field
 from realtime.options import TrainOptions
 from realtime.training.run import NETWORK, NETWORK_OPTIONS, STEERING
 from realtime.transnet.checkpoint import StyleCard, write_atomically
+from realtime.transnet.hypernetwork import PAINT, STROKE
 from realtime.transnet.network import Architecture
 
 WEAKNESSES = "## Known weaknesses"
 """Heading of the part of a card that is written by hand, and kept."""
+
+UNKNOWN = "unknown"
+"""Licence of a painting of which nobody has said it."""
+
+_LICENCE = re.compile(r"^Licence of the painting: .*$|^[^#!|\n].*\. Public domain\.$", re.MULTILINE)
+"""The line of a card with the painting's licence, now and in older cards."""
 
 _ELSEWHERE = {"start", "features", "precision", *NETWORK_OPTIONS, *STEERING}
 """Options that `command` writes at another place, or not at all: they depend on the machine."""
@@ -34,6 +42,8 @@ def command(recipe: Mapping[str, Any], made: Mapping[str, Architecture] | None =
         processes. A run that starts from a style has that style's network by default, so the options of the network
         are those that differ from it, or all of them where it is unknown.
     """
+    if is_learned(recipe):
+        return _learn_command(recipe)
     processes = int(recipe.get("processes", 1))
     program = ["restyle"] if processes == 1 else f"torchrun --nproc-per-node {processes} -m realtime.cli".split()
     words = [*program, "train", recipe["style_image"]]
@@ -52,12 +62,41 @@ def command(recipe: Mapping[str, Any], made: Mapping[str, Architecture] | None =
         known = (made or {}).get(file)
         words += ["--from", recipe["start"] if known is None else file]
     architecture = Architecture.from_dict(recipe["architecture"])
-    for name in NETWORK_OPTIONS:
-        value = _plain(getattr(architecture, name))
-        if known is None or value != _plain(getattr(known, name)):
-            words += [f"--{name}", value or "none"]
+    for option in TrainOptions.fields():
+        if option.name in NETWORK_OPTIONS:
+            value = getattr(architecture, option.name)
+            if known is None or value != getattr(known, option.name):
+                words += _switch(option, value) if isinstance(value, bool) else [option.flag, _plain(value) or "none"]
     if recipe["steps_done"] < recipe["steps"]:
         words += ["--until", str(recipe["steps_done"])]
+    return shlex.join(words)
+
+
+def _switch(option: Field, value: bool) -> list[str]:
+    """An option that is on or off, declared as "--name/--no-name"."""
+    return [option.flag.split("/")[0 if value else 1]]
+
+
+def is_learned(recipe: Mapping[str, Any]) -> bool:
+    """Whether a recipe is one of `restyle learn`."""
+    return "any_painting" in recipe
+
+
+def _learn_command(recipe: Mapping[str, Any]) -> str:
+    words = ["restyle", "learn", recipe["style_image"], recipe["output"]]
+    if "steps" not in recipe:
+        words += ["--minutes", "0"]
+    elif recipe["length_minutes"] is None:
+        words += ["--steps", str(recipe["steps"])]
+    else:
+        words += ["--minutes", _plain(recipe["length_minutes"])]
+    content = [name for name in recipe.get("content", "").split(", ") if name]
+    for flag, name in zip(("--on", "--content"), content, strict=False):
+        words += [flag, name]
+    for name, default in (("paint", PAINT), ("stroke", STROKE), ("seed", 0)):
+        value = recipe.get(name, default)
+        if value != default:
+            words += [f"--{name}", _plain(value)]
     return shlex.join(words)
 
 
@@ -71,26 +110,58 @@ def render(card: StyleCard, *, before: str = "", picture: str | None = None) -> 
     """A card as Markdown.
 
     Args:
-        card: with metrics.
-        before: the previous card. Its picture (unless another is given) and its known weaknesses are kept.
+        card: with metrics; one of `restyle learn` may do without.
+        before: the previous card. Its picture (unless another is given) and its known weaknesses are kept, and what it
+            says of the painting's licence where the checkpoint says nothing.
         picture: address of a picture made by this style, relative to the card.
 
     Raises:
         InputError: the checkpoint has not been evaluated, or was not trained.
     """
-    if "style" not in card.metrics or "steps_done" not in card.recipe:
+    scored = "style" in card.metrics
+    if "steps_done" not in card.recipe or not (scored or is_learned(card.recipe)):
         raise InputError(f"{card.name}: has no scores or no recipe to write a card from; run restyle evaluate --save")
     known = re.search(r"^!\[.*\]\(.*\)$", before, re.MULTILINE)
     shown = f"![A picture made by this style]({picture})" if picture else known.group() if known else ""
     _, mark, by_hand = before.partition(WEAKNESSES)
     legs = [*card.recipe.get("legs", []), card.recipe]
-    parts = [f"# {card.name}", _painting(card), shown, "## Scores", _scores(card.metrics), "## How it was made"]
+    parts = [f"# {card.name}", _painting(card), _licence(card, before), shown]
+    parts += ["## Scores", _scores(card.metrics)] if scored else []
+    parts += ["## How it was made", _origin(card.recipe)]
     parts += [_making(card.metrics, legs), mark + by_hand.rstrip() if mark else ""]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _painting(card: StyleCard) -> str:
-    return ", ".join(str(v) for v in (card.title, card.artist, card.year) if v) + ". Public domain."
+    known = ", ".join(str(v) for v in (card.title, card.artist, card.year) if v)
+    return f"{known}." if known else f"Painting: `{card.recipe.get('style_image', card.name)}`."
+
+
+def _licence(card: StyleCard, before: str) -> str:
+    """The painting's licence: what the checkpoint says, or else the previous card, or else that it is unknown."""
+    licence = card.recipe.get("licence") or UNKNOWN
+    earlier = _LICENCE.search(before)
+    if licence == UNKNOWN and earlier:
+        line = earlier.group()
+        return line if line.startswith("Licence") else "Licence of the painting: public domain."
+    return f"Licence of the painting: {licence.rstrip('.')}."
+
+
+def _origin(recipe: Mapping[str, Any]) -> str:
+    """Of a style that `restyle learn` made: from what."""
+    if not is_learned(recipe):
+        return ""
+    pictures = ", ".join(f"`{p.get('name', '')}` (SHA-256 {p.get('sha256', UNKNOWN)})" for p in recipe["pictures"])
+    lines = [
+        f"Emitted by the network that takes any painting, version {recipe['any_painting']}, for {pictures}: paint"
+        f" {recipe['paint']:g}, stroke {recipe['stroke']:g}."
+    ]
+    if recipe["steps_done"]:
+        lines.append(
+            f"Polished for {recipe['steps_done']:,} steps in {recipe['seconds']:.0f} s, with seed {recipe['seed']}, on"
+            f" content of this kind: {recipe['content_kind']}."
+        )
+    return "\n".join(lines)
 
 
 def _scores(m: Mapping[str, Any]) -> str:
@@ -134,7 +205,8 @@ def _making(m: Mapping[str, Any], legs: list[Mapping[str, Any]]) -> str:
     for leg in legs:
         lines.append(_wrapped(command(leg, made)))
         made[leg["output"]] = Architecture.from_dict(leg["architecture"])
-    lines += [_wrapped(_evaluation(m, legs[-1])), "```"]
+    lines += [_wrapped(_evaluation(m, legs[-1]))] if "style" in m else []
+    lines.append("```")
     return "\n".join(lines)
 
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -66,6 +67,19 @@ def load_picture(path: Path, short_side: int | None = None) -> Tensor:
     return picture
 
 
+Picture = Path | Tensor
+"""A content picture: a file, or (3, H, W) uint8 RGB in memory."""
+
+
+def picture_tensor(picture: Picture, short_side: int | None = None) -> Tensor:
+    """A content picture as (3, H, W) uint8 RGB; see `load_picture`."""
+    if isinstance(picture, Path):
+        return load_picture(picture, short_side)
+    if short_side is not None and min(picture.shape[1:]) != short_side:
+        return cast(Tensor, TF.resize(picture, [short_side], antialias=True))
+    return picture
+
+
 @dataclass(frozen=True, slots=True)
 class Crop:
     """A crop of a picture.
@@ -92,11 +106,11 @@ class Crops(Dataset[Crop]):
     """
 
     def __init__(
-        self, pictures: Sequence[Path], *, size: int, margin: int, smallest: float, variants: int, seed: int
+        self, pictures: Sequence[Picture], *, size: int, margin: int, smallest: float, variants: int, seed: int
     ) -> None:
         self.pictures, self.size, self.margin, self.smallest = list(pictures), size, margin, smallest
         self.variants, self.seed = variants, seed
-        self.broken: set[Path] = set()
+        self.broken: set[int] = set()
 
     def __len__(self) -> int:
         return len(self.pictures) * self.variants
@@ -104,13 +118,13 @@ class Crops(Dataset[Crop]):
     def __getitem__(self, index: int) -> Crop:
         place = index // self.variants
         for offset in range(len(self.pictures)):
-            path = self.pictures[(place + offset) % len(self.pictures)]
-            if path in self.broken:
+            number = (place + offset) % len(self.pictures)
+            if number in self.broken:
                 continue
             try:
-                return self._cut(load_picture(path), index)
+                return self._cut(picture_tensor(self.pictures[number]), index)
             except InputError as error:
-                self.broken.add(path)
+                self.broken.add(number)
                 log.warning("skipped: %s", error)
         raise InputError(f"none of the {len(self.pictures)} content pictures can be read")
 

@@ -31,6 +31,15 @@ class Motion:
         """The same motion on a device."""
         return Motion(self.grid.to(device), self.valid.to(device))
 
+    def translation(self) -> Tensor:
+        """(N, 2) float: how far the scene's place in the picture moves, (down, right) in pixels: the median over the
+        picture. The texture plane of the second view begins there on that of the first; see `Frame.origin`."""
+        n, height, width, _ = self.grid.shape
+        ys, xs = ((torch.arange(side, device=self.grid.device) + 0.5) * 2 / side - 1 for side in (height, width))
+        right = (self.grid[..., 0] - xs) * width / 2
+        down = (self.grid[..., 1] - ys[:, None]) * height / 2
+        return torch.stack([shift.reshape(n, -1).median(1).values for shift in (down, right)], 1)
+
     def apply(self, pictures: Tensor) -> Tensor:
         """Moves (N, C, H, W) pictures from the first view to the second."""
         return F.grid_sample(pictures, self.grid, mode="bilinear", padding_mode="reflection", align_corners=False)

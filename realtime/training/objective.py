@@ -11,25 +11,59 @@ from realtime.perception import losses
 from realtime.perception.features import LossNetwork
 from realtime.training.clips import Clips
 from realtime.training.content import ContentFeatures
+from realtime.training.content_hold import ContentHold
 from realtime.training.data import Crop, Crops
 from realtime.training.distillation import Teacher
 from realtime.training.motion import Motion, random_motion, sensor_noise
 from realtime.transnet.color import planes_from_rgb, rgb_from_planes
 from realtime.transnet.network import TransNet, pack_planes, unpack_planes
+from realtime.transnet.texture import FIELD_SIDE, field_tensor, texture_planes
+
+TILE, PLAIN = 64, 2
+"""Of the loss "tile": side of its tiles in pixels, and the tap that it compares, relu3_1."""
 
 
-def stylise_rgb(network: nn.Module, rgb: Tensor) -> Tensor:
+def stylise_rgb(network: nn.Module, rgb: Tensor, texture: Tensor | None = None) -> Tensor:
     """RGB through a network that works on planes, differentiably.
 
     Args:
         network: a TransNet.
         rgb: (N, 3, H, W) in 0..1, H and W multiples of 8.
+        texture: (N, 4, H/4, W/4), see `texture_planes`; for networks that take it.
 
     Returns:
         (N, 3, H, W) fp32, not clamped.
     """
-    y, uv = unpack_planes(network(pack_planes(*planes_from_rgb(rgb))).float())
+    planes = pack_planes(*planes_from_rgb(rgb))
+    if texture is not None:
+        planes = torch.cat([planes, texture], 1)
+    y, uv = unpack_planes(network(planes).float())
     return rgb_from_planes(y, uv)
+
+
+class Texture:
+    """Parts of the texture plane for training, where the network takes it; nothing where it does not.
+
+    Args:
+        wanted: whether it does.
+        device: of the planes.
+    """
+
+    def __init__(self, wanted: bool, device: torch.device) -> None:
+        self._field = field_tensor(device) if wanted else None
+
+    def origins(self, count: int, generator: torch.Generator) -> Tensor:
+        """(count, 2): random places on the field, in luma pixels. Draws nothing where there is no texture."""
+        if self._field is None:
+            return torch.zeros(count, 2)
+        return torch.rand(count, 2, generator=generator) * (2 * FIELD_SIDE)
+
+    def __call__(self, origins: Tensor, rgb: Tensor) -> Tensor | None:
+        """The planes for (N, 3, H, W) pictures that begin at these (N, 2) places."""
+        if self._field is None:
+            return None
+        h, w = (side // 4 for side in rgb.shape[2:])
+        return texture_planes(self._field, origins.to(self._field.device), h, w)
 
 
 def as_shown(rgb: Tensor) -> Tensor:
@@ -45,8 +79,10 @@ class Objective:
         fabric: of the run.
         painting: (3, H, W) uint8.
         crops: the content pictures.
+        texture: whether the network takes the texture plane.
         teacher: a larger network to learn from.
         clips: real clips for the temporal loss.
+        hold: holds the content's error.
 
     Raises:
         InputError: the loss network cannot be loaded.
@@ -58,17 +94,23 @@ class Objective:
         fabric: Fabric,
         painting: Tensor,
         crops: Crops,
-        teacher: TransNet | None,
-        clips: Clips | None,
+        *,
+        texture: bool = False,
+        teacher: TransNet | None = None,
+        clips: Clips | None = None,
+        hold: ContentHold | None = None,
     ) -> None:
-        self.options, self.fabric, self.clips = options, fabric, clips
+        self.options, self.fabric, self.clips, self.hold = options, fabric, clips, hold
         device = fabric.device
         self.loss_network = LossNetwork.load(options.features, options.loss_network)
         self.loss_network.to(device).to(memory_format=torch.channels_last)
         with torch.no_grad():
-            self._style_targets = [losses.gram(t)[0] for t in self.loss_network(painting[None].to(device) / 255)]
-        if fabric.strategy.precision.precision == "bf16-mixed":
+            self._painting = painting[None].to(device) / 255
+            self._style_taps = self.loss_network(self._painting)
+            self._style_targets = [losses.gram(t)[0] for t in self._style_taps]
+        if loss_precision(options, fabric.strategy.precision.precision) == "bf16":
             self.loss_network.to(torch.bfloat16)
+        self._texture = Texture(texture, device)
         self._layer_weights = torch.tensor(options.layer_weights, device=device) / sum(options.layer_weights)
         whole = sum(options.content_layers)
         self._content_layers = {n: weight / whole for n, weight in enumerate(options.content_layers) if weight}
@@ -78,6 +120,7 @@ class Objective:
         if teacher is not None:
             teacher.to(device).to(memory_format=torch.channels_last)
             self.teacher = Teacher(teacher, self.loss_network)
+            self._teacher_texture = Texture(teacher.architecture.texture, device)
 
     def _content_variances(self, crops: Crops) -> list[float]:
         """The mean variance of each content layer's features over up to 16 pictures, spread over all."""
@@ -109,38 +152,51 @@ class Objective:
         rgb = (pictures.float() / 255).to(memory_format=torch.channels_last)
         n = len(crops)
         motion: Motion | None = None
+        origins = self._texture.origins(n, generator)
         if c.temporal:
             views, motion = self._second_views(rgb, step, generator)
-            every = stylise_rgb(network, torch.cat([rgb, *views]))
+            # the last view has moved, the others have not
+            places = torch.cat([origins.repeat(len(views), 1), origins + motion.translation().to(origins.device)])
+            seen = torch.cat([rgb, *views])
+            every = stylise_rgb(network, seen, self._texture(places, seen))
             output, first, second = every[:n], every[-2 * n : -n], every[-n:]
         else:
-            output = stylise_rgb(network, rgb)
+            output = stylise_rgb(network, rgb, self._texture(origins, rgb))
         shown = as_shown(self._window(output, crops))
         taps = self.loss_network(shown, recompute=c.grad_checkpoint)
         parts = {"content": self._content_error(taps, crops, rgb), "gamut": losses.gamut_error(output).mean()}
-        parts |= self._style_errors(taps)
+        parts |= self._style_errors(taps, generator)
+        if c.palette:
+            parts["palette"] = losses.sliced_wasserstein_error([shown], [self._painting], generator).mean()
         if c.tv:
             parts["tv"] = losses.total_variation(output).mean()
         if c.grid:
             parts["grid"] = losses.grid_error(output)
         if motion is not None:
             parts["temporal"] = losses.temporal_error(second, motion.apply(first), motion.valid).mean()
+        if self.hold is not None and self.hold.due(step):
+            with torch.no_grad():
+                held = stylise_rgb(self.hold.reference, rgb, self._texture(origins, rgb))
+                of_reference = self.loss_network(as_shown(self._window(held, crops)))
+                self.hold.follow(parts["content"], self._content_error(of_reference, crops, rgb))
         if self.teacher is not None:
             with torch.no_grad(), self.fabric.autocast():
-                target = stylise_rgb(self.teacher.network, rgb).clamp(0, 1)
+                target = stylise_rgb(self.teacher.network, rgb, self._teacher_texture(origins, rgb)).clamp(0, 1)
             parts["teacher"] = self.teacher.error(shown, taps, self._window(target, crops)).mean()
         return parts, shown
 
-    def total(self, parts: dict[str, Tensor], step: int) -> Tensor:
-        """The weighted sum of the losses at a step of the run."""
+    def total(self, parts: dict[str, Tensor], share: float) -> Tensor:
+        """The weighted sum of the losses when this share of the run, 0..1, is done."""
         c = self.options
-        rise = c.style_ramp * c.steps
-        ramp = 1.0 if step >= rise else 0.1 + 0.9 * step / rise
+        ramp = 1.0 if share >= c.style_ramp else 0.1 + 0.9 * share / c.style_ramp
         weights = {
-            "content": c.content_weight,
+            "content": c.content_weight * (self.hold.factor if self.hold is not None else 1.0),
             "style": c.style_weight * ramp,
             "gamut": c.gamut,
             "local_style": c.local_style * ramp,
+            "tile": c.tile * ramp,
+            "swd": c.swd * ramp,
+            "palette": c.palette * ramp,
             "tv": c.tv,
             "grid": c.grid,
             "temporal": c.temporal,
@@ -174,8 +230,8 @@ class Objective:
         of_layers = [w * losses.content_error(taps[n], target, v).mean() for (n, w), target, v in layers]
         return torch.stack(of_layers).sum()
 
-    def _style_errors(self, taps: list[Tensor]) -> dict[str, Tensor]:
-        """The style's error, those of its layers (for reports), and that over tiles where it has a weight."""
+    def _style_errors(self, taps: list[Tensor], generator: torch.Generator) -> dict[str, Tensor]:
+        """The style's error, those of its layers (for reports), and the other comparisons that have a weight."""
         c = self.options
         layers = losses.style_errors(taps, self._style_targets, c.style_pool).mean(1)
         parts = {"style": (layers * self._layer_weights).sum()}
@@ -184,4 +240,17 @@ class Objective:
             sides = [max(1, round(losses.TILE * tap.shape[-1] / c.size)) for tap in taps]
             tiles = [losses.tile_grams(tap, side) for tap, side in zip(taps, sides, strict=True)]
             parts["local_style"] = losses.local_errors(tiles, self._style_targets).mean()
+        if c.tile:
+            side = max(1, round(TILE * taps[PLAIN].shape[-1] / c.size))
+            parts["tile"] = losses.tile_errors(taps[PLAIN], self._style_targets[PLAIN], side).mean()
+        if c.swd:
+            compared = taps[1:], self._style_taps[1:]
+            parts["swd"] = losses.sliced_wasserstein_error(*compared, generator).mean()
         return parts
+
+
+def loss_precision(options: TrainOptions, training: str) -> str:
+    """The number format of the loss network: as the option says, or that of the training (by Lightning's name)."""
+    if options.loss_precision == "auto":
+        return "bf16" if training == "bf16-mixed" else "fp32"
+    return options.loss_precision

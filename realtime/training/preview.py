@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,17 +10,21 @@ import torch
 from torch import Tensor, nn
 from torchvision.utils import save_image
 
-from realtime.errors import InputError, RestyleError
-from realtime.training.data import load_picture
-from realtime.training.objective import stylise_rgb
+from realtime.errors import InputError
+from realtime.training.data import Picture, picture_tensor
+from realtime.training.objective import Texture, stylise_rgb
+from realtime.transnet.checkpoint import write_atomically
+from realtime.transnet.network import TransNet
+
+_FORMATS = {".png": "PNG", ".jpg": "JPEG"}
 
 HEIGHT, WIDTH = 360, 480
 """Pixels of one picture."""
 
 
 @torch.no_grad()
-def write_preview(network: nn.Module, pictures: Sequence[Path], target: Path, device: torch.device) -> Tensor | None:
-    """Write a PNG of up to four of the pictures above their results.
+def write_preview(network: TransNet, pictures: Sequence[Picture], target: Path, device: torch.device) -> Tensor | None:
+    """Write up to four of the pictures above their results, in the format that the file's name says.
 
     Args:
         network: on the device.
@@ -34,20 +39,20 @@ def write_preview(network: nn.Module, pictures: Sequence[Path], target: Path, de
         RestyleError: it cannot be written.
     """
     pairs = []
-    for path in pictures[:: max(1, len(pictures) // 4)][:4]:
+    texture = Texture(network.architecture.texture, device)
+    for item in pictures[:: max(1, len(pictures) // 4)][:4]:
         try:
-            picture = load_picture(path, HEIGHT)[:, :, :WIDTH].float().to(device) / 255
+            picture = picture_tensor(item, HEIGHT)[:, :, :WIDTH].float().to(device) / 255
         except InputError:
             continue  # reported when its crops are read
         h, w = (s // 8 * 8 for s in picture.shape[1:])
         picture = picture[None, :, :h, :w]
-        result = stylise_rgb(network, picture).clamp(0, 1)
+        result = stylise_rgb(network, picture, texture(torch.zeros(1, 2), picture)).clamp(0, 1)
         pairs.append(nn.functional.pad(torch.cat([picture, result], 2), (0, WIDTH - w)))
     if not pairs:
         return None
     sheet = torch.cat(pairs, 3)[0]
-    try:
-        save_image(sheet, target)
-    except OSError as error:
-        raise RestyleError(f"{target}: cannot be written: {error}") from error
+    file = io.BytesIO()
+    save_image(sheet, file, format=_FORMATS[target.suffix])
+    write_atomically(target, file.getvalue())
     return sheet

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,10 +17,10 @@ NETWORK = Architecture(body=48, dilations=(1, 2, 2, 2, 1), norm="instance", cont
 """The default network: the best of the trials in checkpoints/README.md, with one period of contours less, so that it
 needs under 16 kMAC a pixel."""
 
-NETWORK_OPTIONS = ("width", "body", "dilations", "norm", "contours", "cell")
+NETWORK_OPTIONS = ("width", "body", "dilations", "norm", "contours", "cell", "skip", "fine", "texture")
 """The options that make the architecture."""
 
-STEERING = frozenset("until minutes device threads log_dir preview_every save_every title artist year".split())
+STEERING = frozenset("until minutes device threads log_dir preview_every save_every title artist year license".split())
 """Options that do not change what is learned: they are no part of the recipe and may change when a run is resumed."""
 
 
@@ -30,20 +30,25 @@ class TrainingRun:
 
     Attributes:
         style_image: the painting.
-        content: folder of pictures, searched with its subfolders.
+        content: what to learn on: folders of pictures, searched with their subfolders, or clips. None of them stands
+            for pictures that are generated.
         output: the checkpoint to write (.safetensors).
         options: with the architecture's options all set.
         legs: recipes of the runs before it that led to the style it starts from, the first one first.
+        learned: what `restyle learn` adds to the recipe; empty for other runs.
     """
 
     style_image: Path
-    content: Path
+    content: tuple[Path, ...]
     output: Path
     options: TrainOptions
     legs: tuple[dict[str, Any], ...] = ()
+    learned: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def new(cls, style_image: Path, content: Path, output: Path, options: TrainOptions | None = None) -> Self:
+    def new(
+        cls, style_image: Path, content: Path | tuple[Path, ...], output: Path, options: TrainOptions | None = None
+    ) -> Self:
         """A run from its beginning. The architecture's options that are not given are those of the style to start from.
 
         Raises:
@@ -56,7 +61,8 @@ class TrainingRun:
             path = find_style(options.start)
             card = read_card(path)
             known = card.architecture
-            if card.recipe and path.parent.resolve() != gallery_folder().resolve():  # the gallery's have cards
+            # the gallery's have cards; a network that was emitted and not trained was made by no run
+            if "steps_done" in card.recipe and path.parent.resolve() != gallery_folder().resolve():
                 legs = (*card.recipe.get("legs", ()), {k: v for k, v in card.recipe.items() if k != "legs"})
         given = {name: getattr(options, name) for name in NETWORK_OPTIONS}
         network = {name: getattr(known, name) if value is None else value for name, value in given.items()}
@@ -64,7 +70,8 @@ class TrainingRun:
             Architecture(**network)
         except ValueError as error:
             raise InputError(f"network: {error}") from None
-        return cls(style_image, content, output, options.replace(**network), legs)
+        sources = (content,) if isinstance(content, Path) else content
+        return cls(style_image, sources, output, options.replace(**network), legs)
 
     @property
     def architecture(self) -> Architecture:
@@ -78,9 +85,10 @@ class TrainingRun:
             values[name] = Path(values[name]).name if values[name] else None
         for name in ("start", "teacher"):
             values[name] = Path(values[name]).stem if values[name] else None
-        files = {"style_image": self.style_image.name, "content": self.content.name, "output": self.output.name}
+        names = ", ".join(path.name for path in self.content)
+        files = {"style_image": self.style_image.name, "content": names, "output": self.output.name}
         kept = {k: v for k, v in values.items() if k not in STEERING and k not in NETWORK_OPTIONS}
-        return files | {"architecture": self.architecture.to_dict()} | kept
+        return files | {"architecture": self.architecture.to_dict()} | kept | self.learned
 
     def changed(self, style_image: Path | None, content: Path | None, options: Mapping[str, Any]) -> Self:
         """The run with other files or options, when it is resumed.
@@ -95,7 +103,7 @@ class TrainingRun:
         other = replace(
             self,
             style_image=style_image or self.style_image,
-            content=content or self.content,
+            content=(content,) if content is not None else self.content,
             options=self.options.replace(**{"until": None, "minutes": None, **options}),
         )
         before, after = ({**recipe, **recipe["architecture"]} for recipe in (self.recipe(), other.recipe()))
@@ -117,9 +125,10 @@ class TrainingRun:
             paths["teacher"] = str(Path(self.options.teacher).absolute())
         return {
             "style_image": str(self.style_image.absolute()),
-            "content": str(self.content.absolute()),
+            "content": [str(path.absolute()) for path in self.content],
             "options": self.options.replace(**paths).to_json(),
             "legs": self.legs,
+            "learned": self.learned,
         }
 
     @classmethod
@@ -130,4 +139,6 @@ class TrainingRun:
             KeyError, InputError: the values are those of another version.
         """
         options = TrainOptions.from_json(values["options"])
-        return cls(Path(values["style_image"]), Path(values["content"]), output, options, tuple(values["legs"]))
+        content = tuple(Path(path) for path in values["content"])
+        legs, learned = tuple(values["legs"]), values["learned"]
+        return cls(Path(values["style_image"]), content, output, options, legs, learned)

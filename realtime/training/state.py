@@ -13,13 +13,9 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from realtime.errors import InputError
+from realtime.training.paths import state_path
 from realtime.training.run import TrainingRun
 from realtime.transnet.checkpoint import write_atomically
-
-
-def state_path(output: Path) -> Path:
-    """Where a run with this checkpoint keeps its state."""
-    return output.with_name(output.stem + ".state.safetensors")
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +26,7 @@ class State:
         run: the run.
         step: number of steps done.
         processes: that train together.
+        seconds: of work so far, in all calls.
         scaler: state of the loss scaling, JSON values.
         tensors: by name, on any device; see `pack`.
     """
@@ -37,6 +34,7 @@ class State:
     run: TrainingRun
     step: int
     processes: int
+    seconds: float
     scaler: dict[str, Any]
     tensors: dict[str, Tensor]
 
@@ -47,7 +45,8 @@ class State:
             RestyleError: it cannot be written; the previous state stays.
         """
         tensors = {k: v.detach().cpu().contiguous().clone() for k, v in self.tensors.items()}
-        values = {"run": self.run.to_json(), "step": self.step, "processes": self.processes, "scaler": self.scaler}
+        values = {"run": self.run.to_json(), "step": self.step, "processes": self.processes}
+        values |= {"seconds": self.seconds, "scaler": self.scaler}
         metadata = {name: json.dumps(value) for name, value in values.items()}
         write_atomically(state_path(self.run.output), save(tensors, metadata))
 
@@ -66,8 +65,9 @@ class State:
                 metadata = {name: json.loads(value) for name, value in file.metadata().items()}
                 tensors = {k: file.get_tensor(k) for k in file.keys()}
             run = TrainingRun.from_json(output, metadata["run"])
-            return cls(run, metadata["step"], metadata["processes"], metadata["scaler"], tensors)
-        except (SafetensorError, OSError, KeyError, ValueError, AttributeError, InputError) as error:
+            step, processes, seconds = (metadata[name] for name in ("step", "processes", "seconds"))
+            return cls(run, step, processes, float(seconds), metadata["scaler"], tensors)
+        except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError, InputError) as error:
             raise InputError(f"{path}: the state of the run is damaged, or of another version: {error}") from None
 
 

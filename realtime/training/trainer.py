@@ -6,31 +6,36 @@ pictures; gradients are averaged over all (DistributedDataParallel).
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import torch
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
 from realtime.engines.workers import using_threads
-from realtime.errors import InputError, RestyleError
+from realtime.errors import InputError
 from realtime.results import TrainProgress, TrainSummary
 from realtime.training.adversarial import Adversary
+from realtime.training.card import UNKNOWN
 from realtime.training.clips import Clips
-from realtime.training.data import Crop, Crops, Order, find_pictures, load_picture
+from realtime.training.content_hold import ContentHold
+from realtime.training.content_pictures import content_pictures
+from realtime.training.data import Crop, Crops, Order, Picture, load_picture
 from realtime.training.devices import make_fabric
+from realtime.training.emitted import painting_tensor
 from realtime.training.objective import Objective
-from realtime.training.preview import write_preview
+from realtime.training.paths import state_path
 from realtime.training.run import TrainingRun
+from realtime.training.run_files import RunFiles, TrainedFiles
 from realtime.training.signals import stopping
-from realtime.training.state import State, pack, part, state_path, unpack
-from realtime.transnet.checkpoint import StyleCard, load_checkpoint, save_checkpoint
+from realtime.training.state import State, pack, part, unpack
+from realtime.transnet.checkpoint import StyleCard, load_checkpoint
 from realtime.transnet.gallery import find_style
 from realtime.transnet.growth import can_grow, grow
 from realtime.transnet.network import TransNet
@@ -62,7 +67,7 @@ def train(run: TrainingRun, *, overwrite: bool = False, report: Report | None = 
         raise InputError(f"{output.parent}: no such folder")
     if output.exists() and not overwrite:
         raise InputError(f"{output}: exists; replace it with --overwrite, or continue its run with --resume {output}")
-    return _run(run, None, report)
+    return run_trainer(run, report=report)
 
 
 def resume(
@@ -86,12 +91,23 @@ def resume(
         RestyleError: see `train`.
     """
     state = State.read(output)
-    return _run(state.run.changed(style_image, content, options or {}), state, report)
+    if state.run.learned:
+        raise InputError(f"{output}: its run is one of restyle learn; continue it with restyle learn --resume")
+    return run_trainer(state.run.changed(style_image, content, options or {}), state=state, report=report)
 
 
-def _run(run: TrainingRun, state: State | None, report: Report | None) -> TrainSummary:
+def run_trainer(
+    run: TrainingRun,
+    *,
+    state: State | None = None,
+    network: TransNet | None = None,
+    files: RunFiles | None = None,
+    spent: float = 0.0,
+    report: Report | None = None,
+) -> TrainSummary:
+    """Run a `Trainer`, with its arguments, from where it is to the end; nothing of the process is changed after it."""
     with using_threads(run.options.threads or torch.get_num_threads()), torch.random.fork_rng(devices=[]):
-        return Trainer(run, state).train(report)
+        return Trainer(run, state, network=network, files=files, spent=spent).train(report)
 
 
 def _initial_network(run: TrainingRun) -> TransNet:
@@ -125,16 +141,32 @@ class Trainer:
     Args:
         run: what to train.
         state: where to continue; None begins.
+        network: what to begin with, of the run's architecture; None: what the options say.
+        files: what is written; None: what `restyle train` writes.
+        spent: seconds of the run that went before this call began to count.
     """
 
-    def __init__(self, run: TrainingRun, state: State | None = None) -> None:
+    def __init__(
+        self,
+        run: TrainingRun,
+        state: State | None = None,
+        *,
+        network: TransNet | None = None,
+        files: RunFiles | None = None,
+        spent: float = 0.0,
+    ) -> None:
+        began = time.monotonic()
         self.run, self.options = run, run.options
         c = self.options
         # What is cheap to check comes before what takes time or a download (torchvision's weights).
-        pictures = find_pictures(run.content)
-        painting = load_picture(run.style_image, c.style_size)
+        read = painting_tensor if run.learned else load_picture
+        painting = read(run.style_image, c.style_size)
+        pictures = content_pictures(run.content, c.seed)
         torch.manual_seed(c.seed)
-        network = _initial_network(run) if state is None else TransNet(run.architecture)
+        if state is not None:
+            network = TransNet(run.architecture)
+        elif network is None:
+            network = _initial_network(run)
         teacher = load_checkpoint(find_style(c.teacher))[0] if c.teacher else None
         clips = Clips(c.clips, side=c.size + 2 * c.margin) if c.clips else None
         self.fabric = make_fabric(c, run.output.stem)
@@ -142,17 +174,23 @@ class Trainer:
         self.crops = Crops(
             pictures, size=c.size, margin=c.margin, smallest=c.smallest_crop, variants=c.variants, seed=c.seed
         )
-        self.objective = Objective(c, self.fabric, painting, self.crops, teacher, clips)
+        self.hold = ContentHold(network.to(self.fabric.device)) if c.hold_content else None
+        texture = run.architecture.texture
+        self.objective = Objective(
+            c, self.fabric, painting, self.crops, texture=texture, teacher=teacher, clips=clips, hold=self.hold
+        )
         optimizer = torch.optim.Adam(network.parameters(), lr=c.learning_rate, betas=(0.9, 0.99))
         self.network, self.optimizer = self.fabric.setup(network.to(memory_format=torch.channels_last), optimizer)
         self.raw = network
         self.average = averaged(network, c.ema)
         self.smoothed = cast(TransNet, self.average.module)  # is what gets saved
         self.adversary = Adversary(self.fabric, painting, c.size) if c.adversarial else None
+        self.files = files or TrainedFiles(run.output, c.save_every, c.preview_every)
         self.step = 0
         if state is not None:
             self._restore(state)
-        self._began, self._first = time.monotonic(), self.step
+        self.first, self._began = self.step, time.monotonic()
+        self._before = spent + (state.seconds if state is not None else 0.0) + self._began - began
 
     def _restore(self, state: State) -> None:
         path, processes = state_path(self.run.output), self.fabric.world_size
@@ -161,6 +199,9 @@ class Trainer:
         try:
             unpack(state.tensors, "style", self.raw, self.optimizer)
             self.smoothed.load_state_dict(part(state.tensors, "average."))
+            if self.hold is not None:
+                self.hold.reference.load_state_dict(part(state.tensors, "reference."))
+                self.hold.log_factor = float(state.tensors["content_hold"])
             if self.adversary is not None:
                 unpack(state.tensors, "discriminator", self.adversary.network, self.adversary.optimizer)
         except (KeyError, RuntimeError) as error:
@@ -169,18 +210,26 @@ class Trainer:
         self.step = state.step
         self.average.n_averaged += state.step
 
-    def _state(self) -> State:
+    def state(self) -> State:
+        """From which the run can continue."""
         tensors = pack("style", self.raw, self.optimizer)
         tensors |= {f"average.{k}": v for k, v in self.smoothed.state_dict().items()}
+        if self.hold is not None:
+            tensors |= {f"reference.{k}": v for k, v in self.hold.reference.state_dict().items()}
+            tensors["content_hold"] = torch.tensor(self.hold.log_factor, dtype=torch.float64)
         if self.adversary is not None:
             tensors |= pack("discriminator", self.adversary.network, self.adversary.optimizer)
         scaler = self.fabric.strategy.precision.state_dict()  # of fp16; empty for the others
-        return State(self.run, self.step, self.fabric.world_size, scaler, tensors)
+        seconds = self._before + self.seconds
+        return State(self.run, self.step, self.fabric.world_size, seconds, scaler, tensors)
 
-    def _card(self) -> StyleCard:
+    def card(self) -> StyleCard:
+        """What the checkpoint says of the style."""
         run, c, processes = self.run, self.options, self.fabric.world_size
         recipe = run.recipe() | {"processes": processes, "steps_done": self.step}
         recipe["pictures_seen"] = self.step * c.batch * c.accumulate * processes
+        recipe["seconds"] = round(self._before + self.seconds, 1)
+        recipe["licence"] = c.license or UNKNOWN
         if run.legs:
             recipe["legs"] = list(run.legs)
         return StyleCard(run.output.stem, c.title, c.artist, c.year, run.architecture, recipe, path=run.output)
@@ -193,45 +242,93 @@ class Trainer:
         Raises:
             RestyleError: the checkpoint or the log cannot be written; the last good state stays.
         """
-        c = self.options
         running: dict[str, float] = {}
         batches = self._batches()
+        self._write(self.files.begin)
         with stopping() as stop:
-            while self.step < min(c.steps, c.until or c.steps):
-                late = c.minutes is not None and self._seconds > c.minutes * 60
+            while not self._at_end():
+                late = self.options.minutes is not None and self.seconds > self.options.minutes * 60
                 if self._any(stop.is_set() or late):
                     break
-                found = self._advance(next(batches))
+                found = self._advance(next(batches), share=self._share())
                 for name, value in found.items():
                     running[name] = 0.98 * running.get(name, value) + 0.02 * value
-                if c.log_dir is not None and self.step % LOG_EVERY == 0:
-                    self.fabric.log_dict({f"loss/{k}": v for k, v in found.items()}, step=self.step)
-                    self.fabric.log("learning_rate", self._learning_rate(), step=self.step)
+                self._log(found)
                 if report and self.fabric.is_global_zero:
-                    pace = self._seconds / (self.step - self._first)
-                    report(TrainProgress(self.step, c.steps, pace * (c.steps - self.step), dict(running)))
-                if self.step % c.save_every == 0:
-                    self._save(running)
-                if self.step % c.preview_every == 0:
-                    self._preview()
+                    report(self._progress(running))
+                self._write(self.files.after_step, running)
             stopped = stop.is_set()
-        self._save(running)
-        self._preview()
+        finished = self._share() >= 1
+        self._write(self.files.end, running, finished)
         return TrainSummary(
             output=str(self.run.output),
             steps=self.step,
-            finished=self.step >= c.steps,
-            interrupted=stopped,
+            finished=finished,
+            interrupted=stopped and not finished,
             device=str(self.fabric.device),
             processes=self.fabric.world_size,
             precision=self.fabric.strategy.precision.precision,
-            seconds=self._seconds,
+            seconds=self.seconds,
             losses=running,
         )
 
+    def _write(self, write: Callable[..., None], *arguments: Any) -> None:
+        if self.fabric.is_global_zero:
+            write(self, *arguments)
+
+    def _log(self, found: Mapping[str, float]) -> None:
+        if self.options.log_dir is not None and self.step % LOG_EVERY == 0:
+            self.fabric.log_dict({f"loss/{k}": v for k, v in found.items()}, step=self.step)
+            self.fabric.log("learning_rate", self._learning_rate(self._share()), step=self.step)
+
+    def show(self, sheet: Tensor) -> None:
+        """Log a preview, (3, H, W) in 0..1."""
+        if self.options.log_dir is not None:
+            board: Any = self.fabric.logger
+            board.experiment.add_image("preview", sheet, self.step)
+
+    # How far the run is
+
     @property
-    def _seconds(self) -> float:
+    def seconds(self) -> float:
+        """Wall-clock time of this call, without the preparation."""
         return time.monotonic() - self._began
+
+    @property
+    def pictures(self) -> Sequence[Picture]:
+        """The content."""
+        return self.crops.pictures
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.fabric.device
+
+    def _share(self) -> float:
+        """Of the whole run, 0 to 1: by steps, or by time where the run's length is one."""
+        c = self.options
+        if c.length_minutes is None:
+            return min(1.0, self.step / c.steps)
+        if self.step == 0:  # a run has one step at least
+            return 0.0
+        return min(1.0, (self._before + self.seconds) / (60 * c.length_minutes))
+
+    def _at_end(self) -> bool:
+        """Whether this call has no step to make. All processes must call this."""
+        c = self.options
+        if c.length_minutes is not None:
+            return self._any(self._share() >= 1)
+        return self.step >= min(c.steps, c.until or c.steps)
+
+    def _progress(self, running: Mapping[str, float]) -> TrainProgress:
+        c, share = self.options, self._share()
+        if c.length_minutes is not None:
+            steps = max(self.step, round(self.step / max(share, 1e-6)))
+            return TrainProgress(self.step, steps, 60 * c.length_minutes * (1 - share), dict(running))
+        pace = self.seconds / (self.step - self.first)
+        return TrainProgress(self.step, c.steps, pace * (c.steps - self.step), dict(running))
+
+    # A step
 
     def _batches(self) -> Iterator[list[list[Crop]]]:
         """The batches of each step, from where the run is, without end."""
@@ -247,12 +344,12 @@ class Trainer:
         while True:
             yield [next(batches) for _ in range(c.accumulate)]
 
-    def _advance(self, batches: list[list[Crop]]) -> dict[str, float]:
+    def _advance(self, batches: list[list[Crop]], *, share: float) -> dict[str, float]:
         """One step of the optimiser, on `accumulate` batches: the losses by name."""
         c = self.options
-        self.network.train(self.step < c.freeze_norm * c.steps)  # later the weights adapt to constant batch norms
+        self.network.train(share < c.freeze_norm)  # later the weights adapt to constant batch norms
         for group in self.optimizer.param_groups:
-            group["lr"] = self._learning_rate()
+            group["lr"] = self._learning_rate(share)
         found: dict[str, float] = {}
         outputs = []
         finite = True
@@ -261,7 +358,7 @@ class Trainer:
                 parts, shown = self.objective(self.network, crops, self.step, self._generator(0, micro))
                 if self.adversary is not None:
                     parts["adversarial"] = self.adversary.output_error(shown)
-                total = self.objective.total(parts, self.step)
+                total = self.objective.total(parts, share)
                 self.fabric.backward(total / len(batches))
             finite = finite and bool(torch.isfinite(total))
             outputs.append(shown.detach())
@@ -281,11 +378,11 @@ class Trainer:
         self.average.update_parameters(self.raw)
         return found
 
-    def _learning_rate(self) -> float:
+    def _learning_rate(self, share: float) -> float:
         """A linear rise, and half a cosine down to 1 %."""
         c = self.options
         rise = min(1.0, (self.step + 1) / max(1, c.warmup))
-        return c.learning_rate * rise * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, self.step / c.steps))))
+        return c.learning_rate * rise * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
 
     def _generator(self, purpose: int, micro: int) -> torch.Generator:
         """Random numbers that depend only on the seed, the step, the process and the batch within the step."""
@@ -298,31 +395,3 @@ class Trainer:
             return value
         count: Any = self.fabric.all_reduce(torch.tensor(float(value), device=self.fabric.device), reduce_op="sum")
         return bool(count)
-
-    # Files
-
-    def _save(self, running: Mapping[str, float]) -> None:
-        """Write checkpoint and state, and a line of the log."""
-        if not self.fabric.is_global_zero:
-            return
-        output = self.run.output
-        save_checkpoint(output, self.smoothed, self._card())
-        self._state().write()
-        entry = {"step": self.step, "seconds": round(self._seconds, 1), "since": self._first}
-        entry |= {k: round(v, 5) for k, v in running.items()}
-        path = output.with_name(output.stem + ".log.jsonl")
-        try:
-            with path.open("a") as file:
-                file.write(json.dumps(entry) + "\n")
-        except OSError as error:
-            raise RestyleError(f"{path}: cannot be written: {error}") from error
-
-    def _preview(self) -> None:
-        if not self.fabric.is_global_zero:
-            return
-        output = self.run.output
-        target = output.with_name(output.stem + ".preview.png")
-        sheet = write_preview(self.smoothed, self.crops.pictures, target, self.fabric.device)
-        if sheet is not None and self.options.log_dir is not None:
-            board: Any = self.fabric.logger
-            board.experiment.add_image("preview", sheet, self.step)

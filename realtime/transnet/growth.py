@@ -14,6 +14,8 @@ from realtime.transnet.network import Architecture, TransNet
 def can_grow(old: Architecture, new: Architecture) -> bool:
     """Whether `new` contains `old`: no fewer channels, its blocks first, and the same contours unless it has none.
 
+    A network without a texture plane may become one that takes it; one with fine blocks may get more of them.
+
     Batch norm may become instance norm, which has the same parameters. Then, and only then, the picture changes; a few
     hundred steps of training restore it.
     """
@@ -24,6 +26,10 @@ def can_grow(old: Architecture, new: Architecture) -> bool:
         and new.body >= old.body
         and new.dilations[: len(old.dilations)] == old.dilations
         and old.contours in ((), new.contours)
+        and old.skip == new.skip
+        and bool(old.fine) == bool(new.fine)
+        and new.fine[: len(old.fine)] == old.fine
+        and old.texture <= new.texture
     )
 
 

@@ -18,7 +18,20 @@ from realtime.options import ConsoleOptions
 from tests.helpers.commands import Restyle
 from tests.helpers.processes import ROOT, python
 
-COMMANDS = ["video", "image", "webcam", "demo", "styles", "paint", "train", "evaluate", "export", "bench", "doctor"]
+COMMANDS = [
+    "video",
+    "image",
+    "webcam",
+    "demo",
+    "styles",
+    "paint",
+    "learn",
+    "train",
+    "evaluate",
+    "export",
+    "bench",
+    "doctor",
+]
 HEAVY = set("av cv2 lightning_fabric matplotlib numpy onnx onnxruntime rich safetensors torch torchvision".split())
 
 
@@ -57,6 +70,11 @@ def test_video_has_the_options_of_the_interface(restyle: Restyle, option: str) -
 )
 def test_train_has_the_options_of_the_interface(restyle: Restyle, option: str) -> None:
     assert option in restyle("train", "--help").out
+
+
+@pytest.mark.parametrize("option", "--minutes --on --content --features --paint --stroke --resume --overwrite".split())
+def test_learn_has_the_options_of_the_interface(restyle: Restyle, option: str) -> None:
+    assert option in restyle("learn", "--help").out
 
 
 def test_no_command_shows_the_help(restyle: Restyle) -> None:

@@ -152,3 +152,57 @@ def test_the_local_error_is_that_of_the_tiles() -> None:
     found = local_errors()
     assert found.shape == (2, 2)
     assert torch.allclose(found, torch.tensor([[0, 0.25], [0, 0]]), atol=1e-5)
+
+
+def test_an_empty_tile_counts_up_to_the_bound() -> None:
+    a = features(2, size=16)
+    target = losses.gram(a)
+    whole = losses.tile_errors(a[:1], target[0], 16)
+    assert whole.tolist() == pytest.approx([0], abs=1e-6)
+    empty = a[:1].clone()
+    empty[..., :8, :8] = 0  # one tile of four
+    assert float(losses.tile_errors(empty, target[0], 8)) > 0.25
+    loud = a[:1].clone()
+    loud[..., :8, :8] *= 100
+    quiet = float(losses.tile_errors(a[:1], target[0], 8))
+    assert float(losses.tile_errors(loud, target[0], 8, largest=2.0)) <= quiet + 0.5
+
+
+def test_each_picture_is_compared_with_its_painting() -> None:
+    """Two paintings, two pictures of each: the same as one after the other."""
+    pictures, paintings = torch.cat([features(3), features(4)]), features(5)
+    both = losses.tile_errors(pictures, losses.gram(paintings), 4)
+    alone = [losses.tile_errors(pictures[2 * n : 2 * n + 2], losses.gram(paintings)[n], 4) for n in range(2)]
+    assert torch.allclose(both, torch.cat(alone))
+    directions = torch.nn.functional.normalize(torch.randn(8, 5), dim=0)
+    values, targets = pictures.flatten(2), paintings.flatten(2).transpose(1, 2)
+    both = losses.sliced_errors(values, targets, directions)
+    alone = [losses.sliced_errors(values[2 * n : 2 * n + 2], targets[n : n + 1], directions) for n in range(2)]
+    assert torch.allclose(both, torch.cat(alone))
+
+
+def test_the_sliced_distance_of_shifted_values_is_the_shift() -> None:
+    values = torch.randn(1, 1, 4096, generator=torch.Generator().manual_seed(1))
+    one = torch.ones(1, 1)
+    target = values.transpose(1, 2)[:, torch.randperm(4096)]  # the order means nothing
+    assert float(losses.sliced_errors(values, target, one)) == pytest.approx(0, abs=1e-9)
+    assert float(losses.sliced_errors(values + 0.5, target, one)) == pytest.approx(0.25 / float(values.var()), rel=1e-3)
+
+
+def test_the_sliced_distance_tells_distributions_of_equal_second_moments_apart() -> None:
+    """Gram matrices cannot."""
+    generator = torch.Generator().manual_seed(2)
+    normal = torch.randn(1, 4, 32, 32, generator=generator)
+    signs = torch.randn(1, 4, 32, 32, generator=generator).sign()
+    other = torch.randn(1, 4, 32, 32, generator=generator)
+    assert float(losses.style_errors([signs], [losses.gram(normal)[0]])) < 0.01
+    same = losses.sliced_wasserstein_error([other], [normal], generator)
+    assert float(losses.sliced_wasserstein_error([signs], [normal], generator)) > 1.5 * float(same)
+
+
+def test_gradients_of_sliced_errors() -> None:
+    values = torch.randn(1, 3, 20, dtype=torch.float64).float().requires_grad_()
+    target = torch.randn(1, 20, 3)
+    directions = torch.nn.functional.normalize(torch.randn(3, 4), dim=0)
+    losses.sliced_errors(values, target, directions).sum().backward()
+    assert values.grad is not None and float(values.grad.abs().sum()) > 0

@@ -49,6 +49,8 @@ def recipe(run: TrainingRun, steps_done: int | None = None) -> dict[str, Any]:
 
 
 def a_run(output: str = "x.safetensors", **options: Any) -> TrainingRun:
+    if options.get("texture"):  # a network has contours or the texture plane
+        options["contours"] = ()
     return TrainingRun.new(Path("wave.jpg"), Path("photographs"), Path(output), TrainOptions(**options))
 
 
@@ -83,6 +85,12 @@ runs = st.builds(
     dilations=st.sampled_from([(1, 2, 2, 1), (1, 2)]),
     norm=st.sampled_from(["batch", "none", "instance"]),
     contours=st.sampled_from([(4, 8, 16, 32), ()]),
+    skip=st.booleans(),
+    fine=st.sampled_from([(), (1, 2)]),
+    texture=st.booleans(),
+    swd=st.sampled_from([0.0, 0.3]),
+    tile=st.sampled_from([0.0, 0.2]),
+    palette=st.sampled_from([0.0, 0.2]),
 )
 
 
@@ -160,7 +168,8 @@ def test_a_card_of_several_runs() -> None:
     assert "| untouched | 0.000 | 0.700 | 0.600 0.500 0.700 0.800 | 0.900 | 1.20 | 0.0176 |" in text
     assert "90 steps, 180 crops, in 2 legs" in text
     commands = " ".join(text.replace("\\\n", " ").split())
-    assert "--cell 8 --until 40 restyle train" in commands and "--from leg-1.safetensors --width 48 restyle" in commands
+    assert "--cell 8 --no-skip --fine none --no-texture-plane --until 40 restyle train" in commands
+    assert "--from leg-1.safetensors --width 48 restyle" in commands
     assert "restyle evaluate wave --content evaluation/" in text
     assert text.endswith("* Skies are empty.\n")
     assert max(len(line) for line in text.splitlines()) < 140
@@ -180,9 +189,30 @@ def test_a_card_is_written_and_renewed(tmp_path: Path) -> None:
     assert path.read_text() == before
 
 
+@pytest.mark.parametrize(
+    ("said", "before", "shown"),
+    [
+        (None, "", "unknown"),
+        ("unknown", "", "unknown"),
+        ("CC BY 4.0", "Licence of the painting: unknown.\n", "CC BY 4.0"),
+        (None, "Licence of the painting: CC0.\n", "CC0"),
+        (None, "The Wave, A. Painter, 1830. Public domain.\n", "public domain"),
+        (None, "* Not all of this is here. Public domain? Nobody knows.\n", "unknown"),
+    ],
+)
+def test_the_licence_is_what_somebody_said(said: str | None, before: str, shown: str) -> None:
+    """The program claims nothing of a painting: what a checkpoint does not say, the previous card may, else nobody."""
+    made = recipe(a_run()) | ({} if said is None else {"licence": said})
+    card = StyleCard("wave", "The Wave", "A. Painter", 1830, Architecture(), made, METRICS, None)
+    text = render(card, before=f"# wave\n\n{before}")
+    assert f"\n\nThe Wave, A. Painter, 1830.\n\nLicence of the painting: {shown}.\n\n" in text
+    assert render(card, before=text) == text
+
+
 @pytest.mark.parametrize("path", sorted(gallery_folder().glob("*.md")), ids=lambda path: path.stem)
 def test_the_cards_of_the_gallery_have_options_that_exist(path: Path) -> None:
-    known = {field.flag for kind in (TrainFiles, TrainOptions, EvaluateOptions) for field in kind.fields()}
+    declared = (field.flag for kind in (TrainFiles, TrainOptions, EvaluateOptions) for field in kind.fields())
+    known = {name for flag in declared for name in flag.split("/")}
     blocks = re.findall(r"```sh\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
     used = set(re.findall(r"(?<=\s)--[a-z-]+", " ".join(blocks)))
     assert used <= known | {"--nproc-per-node"}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from realtime.training.motion import random_motion, sensor_noise
+from realtime.training.motion import Motion, random_motion, sensor_noise
+from realtime.transnet.texture import field_tensor, texture_planes
 
 
 def test_motion_is_repeatable_and_moderate() -> None:
@@ -44,3 +45,31 @@ def test_noise_stays_in_range() -> None:
     noisy = sensor_noise(picture, 0.02, torch.Generator().manual_seed(0))
     assert float(noisy.min()) >= 0 and float(noisy.max()) <= 1
     assert 0 < float((noisy - picture).abs().mean()) < 0.05
+
+
+def test_the_texture_goes_with_the_picture() -> None:
+    """The plane at the second view's origin is that of the first, moved as the picture is."""
+    size, right, down = 64, 6, -8  # even: whole samples of the plane
+    axis = (torch.arange(size) + 0.5) * 2 / size - 1
+    ys, xs = torch.meshgrid(axis + down * 2 / size, axis + right * 2 / size, indexing="ij")
+    motion = Motion(torch.stack([xs, ys], -1)[None], torch.ones(1, 1, size, size))
+    assert torch.allclose(motion.translation(), torch.tensor([[float(down), float(right)]]), atol=1e-3)
+    origin = torch.tensor([[40.0, 100.0]])
+
+    def plane(at: torch.Tensor) -> torch.Tensor:
+        """(1, 1, 64, 64): the plane in luma pixels."""
+        packed = texture_planes(field_tensor(), at, size // 4, size // 4)
+        return torch.nn.functional.pixel_shuffle(packed, 2).repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+    moved, expected = motion.apply(plane(origin)), plane(origin + motion.translation())
+    inside = (slice(None), slice(None), slice(8, -8), slice(8, -8))
+    assert torch.allclose(moved[inside], expected[inside], atol=1e-3)
+
+
+def test_the_translation_is_that_of_most_pixels() -> None:
+    """A thing that moves by itself does not move the texture of the scene."""
+    axis = (torch.arange(32) + 0.5) * 2 / 32 - 1
+    ys, xs = torch.meshgrid(axis, axis, indexing="ij")
+    grid = torch.stack([xs, ys], -1)[None].clone()
+    grid[:, :10, :10] += 0.5
+    assert torch.allclose(Motion(grid, torch.ones(1, 1, 32, 32)).translation(), torch.zeros(1, 2), atol=1e-4)

@@ -101,7 +101,7 @@ def test_the_command_needs_nothing_but_the_file(small: TrainingRun, tmp_path: Pa
         f" --style-size 64 --variants 1 --precision fp32 --device cpu --threads 1 --steps {steps} --title Sea --tv 0.5"
     ).split()
     program = [sys.executable, "-m", "realtime.cli", "train"]
-    files = [small.style_image.name, "--content", small.content.name, "--features", str(small.options.features)]
+    files = [small.style_image.name, "--content", small.content[0].name, "--features", str(small.options.features)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
 
     def command(*words: str) -> list[str]:
@@ -139,7 +139,7 @@ def test_what_may_change(small: TrainingRun, tmp_path: Path) -> None:
     train(other(small, "style.safetensors", until=2))
     elsewhere = tmp_path / "elsewhere" / "photographs"
     elsewhere.parent.mkdir()
-    small.content.rename(elsewhere)
+    small.content[0].rename(elsewhere)
     with pytest.raises(InputError, match="photographs: no such folder"):
         resume(small.output)
     summary = resume(small.output, content=elsewhere, options={"until": 3, "threads": 1, "title": "Another"})

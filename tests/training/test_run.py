@@ -71,7 +71,7 @@ def test_json_holds_everything_with_absolute_paths(tmp_path: Path, monkeypatch: 
     options = TrainOptions(teacher="teacher.safetensors", features=Path("vgg.safetensors"), seed=3, norm="none")
     run = replace(TrainingRun.new(*FILES, options), legs=({"steps": 1},))
     restored = TrainingRun.from_json(Path("y.safetensors"), json.loads(json.dumps(run.to_json())))
-    assert (restored.style_image, restored.content) == (tmp_path / "wave.jpg", tmp_path / "photographs")
+    assert (restored.style_image, restored.content) == (tmp_path / "wave.jpg", (tmp_path / "photographs",))
     assert restored.output == Path("y.safetensors")
     assert restored.options == run.options.replace(
         teacher=str(tmp_path / "teacher.safetensors"), features=tmp_path / "vgg.safetensors"

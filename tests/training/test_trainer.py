@@ -15,8 +15,8 @@ import torch
 from realtime.errors import InputError
 from realtime.options import LossNetworkName
 from realtime.results import TrainProgress
+from realtime.training.paths import state_path
 from realtime.training.run import TrainingRun
-from realtime.training.state import state_path
 from realtime.training.trainer import Trainer, averaged, resume, train
 from realtime.transnet.checkpoint import load_checkpoint
 from realtime.transnet.network import Architecture, TransNet
@@ -103,6 +103,35 @@ def test_contours_can_be_added_to_a_trained_style(small: TrainingRun) -> None:
         assert torch.allclose(grown(planes), load_checkpoint(small.output)[0](planes), atol=1e-5)
 
 
+TWO: dict[str, Any] = {"norm": "blocks", "contours": (), "skip": True, "fine": (1,), "texture": True}
+"""The kind of network that is emitted for any painting."""
+
+
+@pytest.mark.parametrize("term", ["swd", "palette"])
+def test_a_network_with_a_texture_plane_learns(small: TrainingRun, term: str) -> None:
+    """One term alone: against a random loss network several would pull in different directions."""
+    alone = ALONE | {"style_weight": 0.0, term: 1.0}
+    run = other(small, **TWO, **alone, steps=20, batch=1)
+    losses = losses_of(run)
+    assert losses[-1][term] < 0.95 * losses[0][term]
+    network, card = load_checkpoint(run.output)
+    assert card.architecture == run.architecture and card.architecture.texture
+    assert network(torch.zeros(1, 28, 4, 4)).isfinite().all()
+    start = other(small, "b.safetensors", start=str(run.output), **dict.fromkeys(("width", "body", *TWO)))
+    assert start.architecture == run.architecture
+
+
+def test_the_texture_plane_changes_what_is_learned(small: TrainingRun) -> None:
+    """It comes without influence, and gets some."""
+    train(other(small, **TWO | {"texture": False}, steps=1))
+    grown = other(small, "b.safetensors", start=str(small.output), **TWO, steps=3)
+    train(grown)
+    network, _ = load_checkpoint(grown.output)
+    planes = torch.randn(1, 28, 8, 8)
+    with torch.no_grad():
+        assert not torch.equal(network(planes), network(torch.cat([planes[:, :24], -planes[:, 24:]], 1)))
+
+
 def test_accumulated_batches_are_one_batch(small: TrainingRun) -> None:
     """Two batches of two give the gradient of one of four (without batch norm, which sees each batch alone)."""
     plain = other(small, norm="none", temporal=0.0, steps=3, variants=4)
@@ -155,7 +184,7 @@ def test_two_processes_are_one_run(small: TrainingRun, tmp_path: Path) -> None:
     plain = other(small, norm="none", contours=(), batch=1, steps=3, tv=0.0, warmup=200)
     train(other(plain, accumulate=2))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command += ["-m", "realtime.cli", "train", str(plain.style_image), "--content", str(plain.content)]
+    command += ["-m", "realtime.cli", "train", str(plain.style_image), "--content", str(plain.content[0])]
     command += ["--output", str(tmp_path / "two.safetensors"), "--features", str(plain.options.features)]
     command += ["--width", "8", "--body", "16", "--dilations", "1", "--norm", "none", "--device", "cpu"]
     command += ["--cell", "8", "--contours", "none"]
@@ -236,7 +265,7 @@ def test_minutes(small: TrainingRun) -> None:
 def test_refusals(small: TrainingRun, tmp_path: Path) -> None:
     cases = [
         (replace(small, style_image=tmp_path / "none.png"), "none.png: no such file"),
-        (replace(small, content=tmp_path / "none"), "no such folder"),
+        (replace(small, content=(tmp_path / "none",)), "no such folder"),
         (other(small, features=tmp_path / "none.safetensors"), "no such file"),
         (other(small, features=small.style_image), "not the weights"),
         (other(small, "style.pt"), "safetensors"),

@@ -90,3 +90,22 @@ def test_what_is_not_larger_is_refused(changes: dict[str, Any]) -> None:
     assert not can_grow(OLD, new)
     with pytest.raises(ValueError, match="does not grow"):
         grow(random_network(OLD), new)
+
+
+TWO = Architecture(width=6, body=8, dilations=(1,), contours=(), norm="blocks", skip=True, fine=(1,))
+
+
+@pytest.mark.parametrize("changes", [{"texture": True}, {"fine": (1, 2)}, {"width": 8, "body": 12}], ids=str)
+def test_a_network_with_fine_blocks_grows(changes: dict[str, Any]) -> None:
+    """The texture plane comes without influence."""
+    network, new = random_network(TWO), replace(TWO, **changes)
+    grown = grow(network, new)
+    planes = torch.randn(1, new.inputs, 12, 16)
+    with torch.no_grad():
+        assert torch.allclose(grown(planes), network(planes[:, :PLANE_CHANNELS]), atol=1e-4)
+
+
+@pytest.mark.parametrize("changes", [{"skip": False}, {"fine": ()}, {"fine": (2, 1)}], ids=str)
+def test_what_a_network_with_fine_blocks_cannot_become(changes: dict[str, Any]) -> None:
+    assert not can_grow(TWO, replace(TWO, **changes))
+    assert not can_grow(replace(TWO, texture=True), TWO)

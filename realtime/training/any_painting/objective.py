@@ -134,13 +134,13 @@ class Objective:
     def _style(self, shown: Tensor, taps: list[Tensor], targets: Targets, batch: Batch) -> Tensor:
         """(4, N): Gram matrices, sliced Wasserstein distance, tiles, colours."""
         swd = [
-            terms.sliced_errors(terms.sampled(tap, places), samples, directions)
+            losses.sliced_errors(losses.sampled(tap, places), samples, directions)
             for tap, places, samples, directions in zip(
                 taps[1:], batch.places, targets.samples, batch.directions, strict=True
             )
         ]
-        colours = terms.sliced_errors(terms.sampled(shown, batch.pixels), targets.colours, batch.colour_directions)
-        tiles = terms.tile_errors(taps[2], targets.grams[2], TILE)
+        colours = losses.sliced_errors(losses.sampled(shown, batch.pixels), targets.colours, batch.colour_directions)
+        tiles = losses.tile_errors(taps[2], targets.grams[2], TILE)
         return torch.stack([terms.gram_errors(taps, targets.grams), torch.stack(swd).mean(0), tiles, colours])
 
     def _temporal(self, photographs: Tensor, painted: Tensor, batch: Batch, count: int) -> Tensor:

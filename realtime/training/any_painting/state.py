@@ -13,7 +13,7 @@ from torch import Tensor
 
 from realtime.errors import InputError
 from realtime.training.any_painting.run import AnyTrainRun
-from realtime.training.state import state_path
+from realtime.training.paths import state_path
 from realtime.transnet.checkpoint import write_atomically
 
 FORMAT = "restyle-any-painting-state"

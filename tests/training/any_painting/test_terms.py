@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from realtime.perception import losses
 from realtime.training.any_painting import terms
 
 
@@ -40,7 +41,7 @@ def test_gram_errors() -> None:
 
 def test_tile_errors() -> None:
     tap, target = features(2, 6, 8, 8), torch.stack([gram_of(features(6, 7, 7, seed=2))])
-    found = terms.tile_errors(tap, target, 4)
+    found = losses.tile_errors(tap, target, 4)
     for n in range(2):
         tiles = [tap[n, :, y : y + 4, x : x + 4] for y in (0, 4) for x in (0, 4)]
         wanted = [min(terms.LARGEST_TILE_ERROR, relative(gram_of(tile), target[0])) for tile in tiles]
@@ -53,13 +54,13 @@ def test_an_empty_tile_shows_in_the_tiles_only() -> None:
     tap[..., :4, :] = 0
     target = gram_of(tap[0])[None]
     assert float(terms.gram_errors([tap], [target])) == pytest.approx(0, abs=1e-6)
-    assert float(terms.tile_errors(tap, target, 4)) > 0.5
+    assert float(losses.tile_errors(tap, target, 4)) > 0.5
 
 
 def test_sliced_errors() -> None:
     values, target = features(4, 5, 30), features(2, 30, 5, seed=1)
     directions = F.normalize(torch.randn(5, 7, generator=torch.Generator().manual_seed(2)), dim=0)
-    found = terms.sliced_errors(values, target, directions)
+    found = losses.sliced_errors(values, target, directions)
     for n in range(4):
         of_target = target[n // 2]
         distances, variances = [], []
@@ -74,14 +75,14 @@ def test_sliced_errors() -> None:
 def test_the_order_of_samples_does_not_matter_to_sliced_errors() -> None:
     values = features(1, 5, 30)
     target = values[:, :, torch.randperm(30, generator=torch.Generator().manual_seed(1))].transpose(1, 2)
-    assert float(terms.sliced_errors(values, target, torch.eye(5))) == pytest.approx(0, abs=1e-9)
-    assert float(terms.sliced_errors(values + 1, target, torch.eye(5))) > 0.1
+    assert float(losses.sliced_errors(values, target, torch.eye(5))) == pytest.approx(0, abs=1e-9)
+    assert float(losses.sliced_errors(values + 1, target, torch.eye(5))) > 0.1
 
 
 def test_sampled_takes_positions_row_by_row() -> None:
     tap = features(2, 3, 4, 5)
     places = torch.tensor([0, 7, 19, 7])
-    found = terms.sampled(tap, places)
+    found = losses.sampled(tap, places)
     assert found.shape == (2, 3, 4)
     for at, place in enumerate(places.tolist()):
         assert torch.equal(found[..., at], tap[..., place // 5, place % 5])
