@@ -481,15 +481,33 @@ class TrainOptions(TrainingOptions, LossNetworkOptions):
     style_size: int = _losses(384, "Short side of the painting.", minimum=64, metavar="PX")
     local_style: float = _losses(0.0, "Weight of the style in each tile of 128 px.", minimum=0, metavar="W")
     tile: float = _losses(
-        0.0, "Weight of relu3_1's style in each tile of 64 px: strokes in plain areas.", minimum=0, metavar="W"
+        0.0,
+        "Weight of relu3_1's style in each tile of 64 px: strokes in plain areas.",
+        minimum=0,
+        metavar="W",
+        shown_default="0, with --any 0.2",
     )
     swd: float = _losses(
-        0.0, "Weight of the sliced Wasserstein distance of relu2_1, relu3_1 and relu4_1.", minimum=0, metavar="W"
+        0.0,
+        "Weight of the sliced Wasserstein distance of relu2_1, relu3_1 and relu4_1.",
+        minimum=0,
+        metavar="W",
+        shown_default="0, with --any 0.3",
     )
-    palette: float = _losses(0.0, "Weight of the distance between the colours.", minimum=0, metavar="W")
+    palette: float = _losses(
+        0.0, "Weight of the distance between the colours.", minimum=0, metavar="W", shown_default="0, with --any 0.2"
+    )
     tv: float = _losses(0.0, "Weight of total variation.", minimum=0, metavar="W")
-    grid: float = _losses(0.0, "Weight of patterns at the periods of the network's cells.", minimum=0, metavar="W")
-    temporal: float = _losses(0.0, "Weight of temporal consistency under motion.", minimum=0, metavar="W")
+    grid: float = _losses(
+        0.0,
+        "Weight of patterns at the periods of the network's cells.",
+        minimum=0,
+        metavar="W",
+        shown_default="0, with --any 0.02",
+    )
+    temporal: float = _losses(
+        0.0, "Weight of temporal consistency under motion.", minimum=0, metavar="W", shown_default="0, with --any 40"
+    )
     noise: float = _losses(0.015, "Sensor noise between the two views, 0 to 1.", minimum=0, metavar="SIGMA")
     clips: Path | None = _losses(None, "Real clips; every second step takes its motion from them.", metavar="DIR")
     teacher: str | None = _losses(None, "Larger trained style to learn from.", metavar="STYLE")

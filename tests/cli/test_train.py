@@ -35,7 +35,7 @@ NEW = ("--content", "photographs", "--output", "x.safetensors")
         (("--any", "paintings", *NEW, "--size", "64"), "size 64: the grid's loss needs 80 pixels"),
         (("--any", "paintings", *NEW), "photographs: no such folder of pictures"),
         (("--any", "paintings", *NEW, "--hold-out", "styles"), "styles: no such folder of pictures"),
-        (("a.jpg", *NEW, "--palette", "1"), "--palette: is for --any"),
+        (("a.jpg", *NEW, "--mix", "0.5"), "--mix: is for --any"),
         (("a.jpg", *NEW, "--hold-out", "styles"), "--hold-out: is for --any"),
     ],
 )
