@@ -191,7 +191,7 @@ def test_two_processes_are_one_run(small: TrainingRun, tmp_path: Path) -> None:
     command += ["--steps", "3", "--batch", "1", "--size", "64", "--margin", "8", "--style-size", "64"]
     command += ["--variants", "2", "--temporal", "1", "--precision", "fp32", "--threads", "1", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     summaries = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert [s["processes"] for s in summaries] == [2]  # the first process reports for all
     a, _ = load_checkpoint(plain.output)
@@ -235,9 +235,9 @@ def test_a_full_disk_keeps_the_last_good_state(small: TrainingRun) -> None:
 
     In a process of its own, because the limit would hold for the test run's own output, too.
     """
-    words = [str(path) for path in (small.style_image, small.content, small.output, small.options.features)]
+    words = [str(path) for path in (small.style_image, *small.content, small.output, small.options.features)]
     done = subprocess.run([sys.executable, "-c", FILL, *words], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     error, steps, finished = done.stdout.splitlines()
     assert "style.safetensors" in error and "cannot be written" in error
     assert (steps, finished) == ("steps 2", "finished True")
