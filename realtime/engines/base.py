@@ -24,11 +24,8 @@ def texture_amount(architecture: Architecture, paint: PaintOptions) -> float | N
     return paint.texture if architecture.texture else None
 
 
-class Engine(Protocol):
-    """Runs one style on batches of frames.
-
-    An engine does not change once it is open, and nobody sets its attributes. It owns its threads and its memory on the
-    device; whoever opened it closes it.
+class EngineInfo(Protocol):
+    """What is known of an engine, or of several together.
 
     Attributes:
         backend: "torch", "onnx" or "openvino".
@@ -54,6 +51,14 @@ class Engine(Protocol):
     def description(self) -> str: ...
     @property
     def notes(self) -> tuple[str, ...]: ...
+
+
+class Engine(EngineInfo, Protocol):
+    """Runs one style on batches of frames.
+
+    An engine does not change once it is open, and nobody sets its attributes. It owns its threads and its memory on the
+    device; whoever opened it closes it.
+    """
 
     def stylize(self, frames: Sequence[Frame], paint: PaintOptions = DEFAULT_PAINT) -> list[Frame]:
         """Paint frames.

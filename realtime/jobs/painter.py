@@ -6,29 +6,10 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from realtime.engines.base import Trace
+from realtime.engines.base import EngineInfo, Trace
 from realtime.frames import Frame
 from realtime.options import PaintOptions
 from realtime.transnet.checkpoint import StyleCard
-
-
-class EngineInfo(Protocol):
-    """What is known of the engine, or of the engines together; see `realtime.engines.base.Engine`."""
-
-    @property
-    def backend(self) -> str: ...
-    @property
-    def device(self) -> str: ...
-    @property
-    def precision(self) -> str: ...
-    @property
-    def batch(self) -> int: ...
-    @property
-    def ahead(self) -> int: ...
-    @property
-    def description(self) -> str: ...
-    @property
-    def notes(self) -> tuple[str, ...]: ...
 
 
 class Painter(Protocol):
